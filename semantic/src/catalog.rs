@@ -16,10 +16,14 @@ pub use identity::{
 };
 pub use metric::{
     Aggregation, Dimension, DimensionKind, Entity, EntityType, Grain, Measure, Metric, MetricInput,
-    MetricKind, MetricQuery, OrderBy, SemanticModel, TimeRange,
+    MetricKind, MetricQuery, OrderBy, QueryableDimension, SemanticModel, TimeRange, TimeSpine,
 };
 pub use plan::{OnViolation, PlannedEvent, PlannedProperty, TrackingPlan, Unplanned, Violation};
 pub use subscription::Subscription;
+
+use std::sync::Arc;
+
+use crate::query::Graph;
 
 /// Everything one set of definition files says, checked. Immutable: a reload makes a new one.
 #[derive(Debug, Clone)]
@@ -40,4 +44,25 @@ pub struct Catalog {
     pub audiences: Vec<Audience>,
     /// All webhooks.
     pub subscriptions: Vec<Subscription>,
+    /// The calendar, if one is declared.
+    pub time_spine: Option<TimeSpine>,
+    pub(crate) graph: Arc<Graph>,
+}
+
+impl Catalog {
+    /// The metric of this name.
+    pub fn metric(&self, name: &str) -> Option<&Metric> {
+        self.graph.metric(name).map(|i| &self.metrics[i])
+    }
+
+    /// The audience of this name.
+    pub fn audience(&self, name: &str) -> Option<&Audience> {
+        self.audiences.iter().find(|a| a.name.as_str() == name)
+    }
+
+    /// What these metrics can all be grouped and filtered by, reachable without fan-out. Unknown
+    /// metrics have no dimension; no metrics at all gives every dimension of every model.
+    pub fn dimensions(&self, metrics: &[String]) -> Vec<QueryableDimension> {
+        crate::query::dimensions(self, metrics)
+    }
 }

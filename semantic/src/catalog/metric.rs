@@ -9,8 +9,12 @@ pub struct SemanticModel {
     pub name: String,
     /// The relation: schema and table, such as `warehouse` and `order_completed`.
     pub relation: (String, String),
+    /// Name for people.
+    pub label: Option<String>,
     /// Text for people.
     pub description: Option<String>,
+    /// The entity in front of local dimensions: the one of type primary, or `primary_entity`.
+    pub primary_entity: Option<String>,
     /// The time dimension measures use by default.
     pub default_agg_time_dimension: Option<String>,
     /// Join keys.
@@ -146,6 +150,8 @@ pub struct Measure {
     pub expr: String,
     /// Its time dimension, if not the model's default.
     pub agg_time_dimension: Option<String>,
+    /// Type of its result, where it is known (`query-interfaces.md` 1.2).
+    pub column_type: Option<ColumnType>,
 }
 
 /// How a measure is aggregated.
@@ -175,6 +181,8 @@ pub struct Metric {
     pub kind: MetricKind,
     /// Filter templates, ANDed (`{{ Dimension('a__b') }} = 'x'`).
     pub filters: Vec<String>,
+    /// The grain `metric_time` has where none is asked for.
+    pub time_granularity: Option<Grain>,
 }
 
 /// How a metric is computed.
@@ -238,4 +246,28 @@ pub struct OrderBy {
     pub name: String,
     /// Largest first.
     pub descending: bool,
+}
+
+/// A calendar of time points, for metrics that look across periods.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TimeSpine {
+    /// Distance of its points.
+    pub grain: Grain,
+    /// First point.
+    pub from: Timestamp,
+    /// Last point.
+    pub to: Timestamp,
+}
+
+/// A dimension that can be grouped and filtered by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueryableDimension {
+    /// The name to ask for, such as `order__currency`.
+    pub qualified_name: String,
+    /// Categorical, or time with its finest grain.
+    pub kind: DimensionKind,
+    /// Type of its column, where it is known.
+    pub column_type: Option<ColumnType>,
+    /// Text for people.
+    pub description: Option<String>,
 }

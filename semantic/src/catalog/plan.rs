@@ -1,3 +1,5 @@
+use std::collections::HashMap;
+
 use model::ColumnType;
 
 use super::Literal;
@@ -9,6 +11,23 @@ pub struct TrackingPlan {
     pub unplanned: Unplanned,
     /// The listed events, in file order.
     pub events: Vec<PlannedEvent>,
+    by_name: HashMap<String, usize>,
+}
+
+impl TrackingPlan {
+    /// A plan of these events. Of two events with one name the first counts.
+    pub fn new(unplanned: Unplanned, events: Vec<PlannedEvent>) -> Self {
+        let mut by_name = HashMap::with_capacity(events.len());
+        for (i, event) in events.iter().enumerate() {
+            by_name.entry(event.name.clone()).or_insert(i);
+        }
+        Self { unplanned, events, by_name }
+    }
+
+    /// The listed event of this name; constant time.
+    pub fn event(&self, name: &str) -> Option<&PlannedEvent> {
+        self.by_name.get(name).map(|i| &self.events[*i])
+    }
 }
 
 /// What happens to a track call that the plan does not list.

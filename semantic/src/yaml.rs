@@ -1,0 +1,8 @@
+//! YAML as nodes that know their place.
+
+mod node;
+mod parse;
+mod variables;
+
+pub(crate) use node::{Key, Node, NodeValue};
+pub(crate) use parse::parse;

@@ -1,0 +1,48 @@
+//! `${VAR}` and `${VAR:-default}` inside scalars. They are replaced after YAML is read, so a value of
+//! the environment can never change the structure of the file.
+
+/// Why a text could not be filled in.
+pub(super) struct Fault {
+    pub(super) code: &'static str,
+    pub(super) message: String,
+}
+
+/// The text with every variable replaced, or every fault.
+pub(super) fn substitute(
+    text: &str,
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> Result<String, Vec<Fault>> {
+    let mut out = String::with_capacity(text.len());
+    let mut faults = Vec::new();
+    let mut rest = text;
+    while let Some(start) = rest.find("${") {
+        out.push_str(&rest[..start]);
+        let Some(end) = rest[start..].find('}').map(|e| start + e) else {
+            let message = "'${' without '}'; write ${VAR} or ${VAR:-default}".to_owned();
+            faults.push(Fault { code: "bad_variable", message });
+            return Err(faults);
+        };
+        let inner = &rest[start + 2..end];
+        let (name, default) = inner.split_once(":-").map_or((inner, None), |(n, d)| (n, Some(d)));
+        let name_fits = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        if !name_fits {
+            let message =
+                format!("'{name}' is not the name of a variable; write ${{VAR}} or ${{VAR:-default}}");
+            faults.push(Fault { code: "bad_variable", message });
+        } else {
+            // As in a shell, `:-` also stands in for an empty variable.
+            let value = variable(name).filter(|v| default.is_none() || !v.is_empty());
+            match value.or_else(|| default.map(str::to_owned)) {
+                Some(value) => out.push_str(&value),
+                None => {
+                    let message =
+                        format!("variable '{name}' is not set; set it or write ${{{name}:-default}}");
+                    faults.push(Fault { code: "missing_variable", message });
+                }
+            }
+        }
+        rest = &rest[end + 1..];
+    }
+    out.push_str(rest);
+    if faults.is_empty() { Ok(out) } else { Err(faults) }
+}
