@@ -1,8 +1,6 @@
 use std::collections::BTreeMap;
 
-use crate::{
-    AudienceName, ChangeId, CodecError, Decoder, Encoder, MessageId, ProfileId, Timestamp, json,
-};
+use crate::{AudienceName, ChangeId, CodecError, Decoder, Encoder, MessageId, ProfileId, Timestamp, json};
 
 /// Whether a profile entered or left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -260,7 +258,11 @@ mod tests {
             identifiers: BTreeMap::from([("user_id".to_owned(), vec!["u1".to_owned()])]),
             change: ChangeKind::Entered,
             reason: ChangeReason::Event,
-            cause: Some(Cause { message_id: "o-77".into(), event: "Order Completed".into(), t: Timestamp::from_millis(0) }),
+            cause: Some(Cause {
+                message_id: "o-77".into(),
+                event: "Order Completed".into(),
+                t: Timestamp::from_millis(0),
+            }),
             at: Timestamp::from_millis(412),
             computed_at: Timestamp::from_millis(412),
             profile_seq: 7,

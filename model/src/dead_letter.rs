@@ -122,6 +122,97 @@ impl DeadLetterState {
     }
 }
 
+/// Whether somebody acted on a dead letter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum DeadLetterStatus {
+    /// Waiting.
+    Open = 0,
+    /// Replayed and accepted, or found to be a duplicate.
+    Replayed = 1,
+    /// Closed by an operator.
+    Dropped = 2,
+}
+
+impl DeadLetterStatus {
+    /// `open`, `replayed` or `dropped`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Replayed => "replayed",
+            Self::Dropped => "dropped",
+        }
+    }
+
+    /// Reads [`Self::as_str`].
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Open, Self::Replayed, Self::Dropped].into_iter().find(|s| s.as_str() == text)
+    }
+}
+
+/// A dead letter with what became of it: the value of the state keyspace `dead_letters`, whose key is
+/// the letter's log offset (u64, big-endian). The log's own two records fold into it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredDeadLetter {
+    /// What became of it.
+    pub status: DeadLetterStatus,
+    /// Replays that were refused again.
+    pub attempts: u32,
+    /// The letter.
+    pub letter: DeadLetter,
+}
+
+impl StoredDeadLetter {
+    /// Bytes in front of the letter's own: status and attempts.
+    const HEAD: usize = 5;
+
+    /// The stored form of a letter that just came: `payload` is its log form.
+    pub fn open(payload: &[u8]) -> Vec<u8> {
+        let mut out = vec![0; Self::HEAD];
+        out.extend_from_slice(payload);
+        out
+    }
+
+    /// Folds a state record into the stored form; `false` leaves damaged bytes as they are.
+    pub fn apply(stored: &mut [u8], state: DeadLetterState) -> bool {
+        let Some((head, _)) = stored.split_first_chunk_mut::<{ Self::HEAD }>() else { return false };
+        match state {
+            DeadLetterState::Replayed(_) => head[0] = DeadLetterStatus::Replayed as u8,
+            DeadLetterState::Dropped(_) => head[0] = DeadLetterStatus::Dropped as u8,
+            DeadLetterState::FailedAgain(_) => {
+                let [_, a, b, c, d] = *head;
+                let attempts = u32::from_be_bytes([a, b, c, d]).saturating_add(1);
+                head[1..].copy_from_slice(&attempts.to_be_bytes());
+            }
+        }
+        true
+    }
+
+    /// The stored form.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = vec![self.status as u8];
+        out.extend_from_slice(&self.attempts.to_be_bytes());
+        out.extend_from_slice(&self.letter.encode());
+        out
+    }
+
+    /// Reads the stored form.
+    pub fn decode(stored: &[u8]) -> Result<Self, CodecError> {
+        let damaged = CodecError { what: "stored dead letter", at: 0 };
+        let Some((&[status, a, b, c, d], letter)) = stored.split_first_chunk::<{ Self::HEAD }>() else {
+            return Err(damaged);
+        };
+        let status = match status {
+            0 => DeadLetterStatus::Open,
+            1 => DeadLetterStatus::Replayed,
+            2 => DeadLetterStatus::Dropped,
+            _ => return Err(damaged),
+        };
+        let letter = DeadLetter::decode(letter)?;
+        Ok(Self { status, attempts: u32::from_be_bytes([a, b, c, d]), letter })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,8 +236,19 @@ mod tests {
             anonymous_id: None,
         };
         assert_eq!(DeadLetter::decode(&letter.encode()).unwrap(), letter);
-        for state in [DeadLetterState::Replayed(Offset(9)), DeadLetterState::Dropped(Offset(0)), DeadLetterState::FailedAgain(Offset(1 << 40))] {
+        for state in [
+            DeadLetterState::Replayed(Offset(9)),
+            DeadLetterState::Dropped(Offset(0)),
+            DeadLetterState::FailedAgain(Offset(1 << 40)),
+        ] {
             assert_eq!(DeadLetterState::decode(&state.encode()).unwrap(), state);
         }
+        let mut stored = StoredDeadLetter::open(&letter.encode());
+        assert!(StoredDeadLetter::apply(&mut stored, DeadLetterState::FailedAgain(Offset(9))));
+        assert!(StoredDeadLetter::apply(&mut stored, DeadLetterState::Replayed(Offset(9))));
+        let folded = StoredDeadLetter { status: DeadLetterStatus::Replayed, attempts: 1, letter };
+        assert_eq!(StoredDeadLetter::decode(&stored).unwrap(), folded);
+        assert_eq!(folded.encode(), stored);
+        assert!(StoredDeadLetter::decode(&stored[..4]).is_err());
     }
 }

@@ -145,7 +145,9 @@ mod tests {
 
     #[test]
     fn profile_id_refuses_other_texts() {
-        for text in ["", "2009e11b", "2009e11b-eb9a-82d8-b2cb-4b34668a26cz", "2009e11beb9a-82d8-b2cb-4b34668a26c2-"] {
+        for text in
+            ["", "2009e11b", "2009e11b-eb9a-82d8-b2cb-4b34668a26cz", "2009e11beb9a-82d8-b2cb-4b34668a26c2-"]
+        {
             assert_eq!(text.parse::<ProfileId>(), Err(ParseProfileIdError), "{text}");
         }
     }

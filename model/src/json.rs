@@ -8,8 +8,10 @@
 use std::{borrow::Cow, fmt::Write as _};
 
 mod parse;
+mod scan;
 
-pub use parse::{Mended, ParseError, Parsed, Reason, split_array};
+pub use parse::{Mended, ParseError, Parsed, Reason};
+pub use scan::{ObjectCursor, split_array};
 
 /// A parsed value. Numbers keep the text they were sent with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -161,7 +163,10 @@ mod tests {
 
     #[test]
     fn strict_text_comes_back() {
-        check(r#"{"a": [1, -2.50, 1e9, true, false, null], "b": {"c": "d\n\"é"}}"#, r#"{"a":[1,-2.50,1e9,true,false,null],"b":{"c":"d\n\"é"}}"#);
+        check(
+            r#"{"a": [1, -2.50, 1e9, true, false, null], "b": {"c": "d\n\"é"}}"#,
+            r#"{"a":[1,-2.50,1e9,true,false,null],"b":{"c":"d\n\"é"}}"#,
+        );
     }
 
     #[test]
@@ -198,7 +203,17 @@ mod tests {
 
     #[test]
     fn what_is_no_json_is_refused_with_its_place() {
-        for (input, at) in [("", 0), ("{", 1), ("[1,]", 3), ("{\"a\" 1}", 5), ("tru", 0), ("[1] x", 4), ("\"abc", 4), ("01", 1), ("{a:1}", 1)] {
+        for (input, at) in [
+            ("", 0),
+            ("{", 1),
+            ("[1,]", 3),
+            ("{\"a\" 1}", 5),
+            ("tru", 0),
+            ("[1] x", 4),
+            ("\"abc", 4),
+            ("01", 1),
+            ("{a:1}", 1),
+        ] {
             let error = Json::parse(input.as_bytes()).unwrap_err();
             assert_eq!((error.reason, error.at), (Reason::Syntax, at), "{input}");
         }
@@ -223,6 +238,41 @@ mod tests {
     }
 
     #[test]
+    fn an_object_is_walked_without_reading_its_values() {
+        let walk = |text: &'static str| {
+            let mut cursor = ObjectCursor::open(text.as_bytes())?;
+            let mut seen = Vec::new();
+            while let Some(key) = cursor.key()? {
+                seen.push(if key == "batch" {
+                    format!("{key}*{}", cursor.items()?.len())
+                } else {
+                    format!("{key}={}", String::from_utf8_lossy(cursor.value()?))
+                });
+            }
+            Some(seen.join(" "))
+        };
+        assert_eq!(walk(" {} ").as_deref(), Some(""));
+        assert_eq!(
+            walk(r#"{"a\u0062":{"}":[1]} , "batch":[{broken,2}, NaN ],"c":1 }"#).as_deref(),
+            Some(r#"ab={"}":[1]} batch*2 c=1"#)
+        );
+        for broken in [
+            "[]",
+            "{",
+            r#"{"a"}"#,
+            r#"{"a":}"#,
+            r#"{"a":1,}"#,
+            r#"{"a":1}x"#,
+            r#"{"a":[1}"#,
+            r#"{"batch":1}"#,
+            "{,}",
+        ] {
+            let walked = walk(broken);
+            assert!(walked.is_none() || broken == r#"{"a":[1}"#, "{broken}: {walked:?}");
+        }
+    }
+
+    #[test]
     fn paths_prefer_the_exact_key() {
         let parsed = Json::parse(br#"{"a":{"b":1},"a.b":2,"c":{"d":{"e":3}}}"#).unwrap();
         assert_eq!(parsed.value.path("a.b"), Some(&Json::Number("2")));
@@ -235,6 +285,11 @@ mod tests {
         fn no_bytes_make_it_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..64)) {
             let _ = Json::parse(&bytes);
             let _ = split_array(&bytes);
+            if let Some(mut cursor) = ObjectCursor::open(&bytes) {
+                while let Some(Some(_)) = cursor.key() {
+                    let _ = cursor.value();
+                }
+            }
         }
 
         #[test]

@@ -23,7 +23,7 @@ mod value;
 
 pub use change::{Cause, ChangeKind, ChangeReason, MembershipChange};
 pub use codec::{CodecError, Decoder, Encoder};
-pub use dead_letter::{DeadLetter, DeadLetterState};
+pub use dead_letter::{DeadLetter, DeadLetterState, DeadLetterStatus, StoredDeadLetter};
 pub use diagnostic::{Diagnostic, Severity, Span};
 pub use error::{ErrorKind, Retry};
 pub use event::{Event, EventType};

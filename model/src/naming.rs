@@ -14,8 +14,7 @@ const STANDARD_TABLES: [&str; 8] =
 /// ```
 pub fn column_name(raw: &str) -> String {
     let leading = raw.bytes().take_while(|b| *b == b'_').count();
-    let words: Vec<String> =
-        raw.split(|c: char| !c.is_ascii_alphanumeric()).flat_map(words).collect();
+    let words: Vec<String> = raw.split(|c: char| !c.is_ascii_alphanumeric()).flat_map(words).collect();
     if words.is_empty() {
         return format!("etalon__{:08x}", fnv1a(raw));
     }

@@ -157,11 +157,7 @@ impl fmt::Display for Timestamp {
         let time = seconds.rem_euclid(86_400);
         let (hour, minute, second) = (time / 3_600, time / 60 % 60, time % 60);
         write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")?;
-        if micros % 1_000 == 0 {
-            write!(f, ".{:03}Z", micros / 1_000)
-        } else {
-            write!(f, ".{micros:06}Z")
-        }
+        if micros % 1_000 == 0 { write!(f, ".{:03}Z", micros / 1_000) } else { write!(f, ".{micros:06}Z") }
     }
 }
 
@@ -264,7 +260,16 @@ mod tests {
 
     #[test]
     fn refuses_what_is_not_a_time() {
-        for text in ["", "yesterday", "2026-13-01", "2025-02-29", "2026-11-21T25:00:00Z", "2026-11-21T00:00:00+99:99", "20261121", "2026-11-21T00:00:00.Z"] {
+        for text in [
+            "",
+            "yesterday",
+            "2026-13-01",
+            "2025-02-29",
+            "2026-11-21T25:00:00Z",
+            "2026-11-21T00:00:00+99:99",
+            "20261121",
+            "2026-11-21T00:00:00.Z",
+        ] {
             check(text, None);
         }
     }

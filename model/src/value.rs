@@ -99,7 +99,18 @@ mod tests {
 
     #[test]
     fn type_names_round_trip() {
-        for name in ["string", "boolean", "int64", "float64", "date", "timestamp", "uuid", "json", "array", "decimal(12,2)"] {
+        for name in [
+            "string",
+            "boolean",
+            "int64",
+            "float64",
+            "date",
+            "timestamp",
+            "uuid",
+            "json",
+            "array",
+            "decimal(12,2)",
+        ] {
             assert_eq!(ColumnType::parse(name).unwrap().to_string(), name);
         }
     }

@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-use super::Json;
+use super::{Json, scan::string_end};
 
 /// Nesting allowed by C-26.
 const MAX_DEPTH: u32 = 64;
@@ -21,6 +21,8 @@ pub struct Mended {
     pub non_finite: u32,
     /// Strings with a lone surrogate or invalid UTF-8, which became U+FFFD.
     pub text: u32,
+    /// Objects with a key that came twice; the last one won.
+    pub keys: u32,
 }
 
 /// Why a text is no value.
@@ -43,7 +45,8 @@ pub struct ParseError {
 }
 
 pub(super) fn parse(bytes: &[u8]) -> Result<Parsed<'_>, ParseError> {
-    let mut parser = Parser { bytes, at: 0, depth: 0, mended: Mended::default() };
+    let text = std::str::from_utf8(bytes).ok();
+    let mut parser = Parser { bytes, text, at: 0, depth: 0, mended: Mended::default() };
     parser.blanks();
     let value = parser.value()?;
     parser.blanks();
@@ -53,50 +56,10 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Parsed<'_>, ParseError> {
     Ok(Parsed { value, mended: parser.mended })
 }
 
-/// Cuts a JSON array into the bytes of its items, by brackets and quotes alone, so that one broken
-/// item does not hide the others (C-22). `None` if this is not a closed array.
-pub fn split_array(bytes: &[u8]) -> Option<Vec<&[u8]>> {
-    let inner = bytes.trim_ascii().strip_prefix(b"[")?;
-    let mut items = Vec::new();
-    let (mut start, mut at, mut depth) = (0, 0, 0_u32);
-    loop {
-        match *inner.get(at)? {
-            b'"' => at = string_end(inner, at)?,
-            b'[' | b'{' => depth += 1,
-            b']' if depth == 0 => break,
-            b']' | b'}' => depth = depth.checked_sub(1)?,
-            b',' if depth == 0 => {
-                items.push(inner[start..at].trim_ascii());
-                start = at + 1;
-            }
-            _ => {}
-        }
-        at += 1;
-    }
-    if !inner[at + 1..].trim_ascii().is_empty() {
-        return None;
-    }
-    let last = inner[start..at].trim_ascii();
-    if !(items.is_empty() && last.is_empty()) {
-        items.push(last);
-    }
-    Some(items)
-}
-
-/// Place of the quote that closes the string opened at `open`.
-fn string_end(bytes: &[u8], open: usize) -> Option<usize> {
-    let mut at = open + 1;
-    loop {
-        at += memchr::memchr2(b'"', b'\\', bytes.get(at..)?)?;
-        if bytes[at] == b'"' {
-            return Some(at);
-        }
-        at += 2;
-    }
-}
-
 struct Parser<'a> {
     bytes: &'a [u8],
+    /// The same bytes, if all of them are UTF-8: then no string needs a check of its own.
+    text: Option<&'a str>,
     at: usize,
     depth: u32,
     mended: Mended,
@@ -151,7 +114,10 @@ impl<'a> Parser<'a> {
             members.push((key, value));
             self.blanks();
             if self.take(b'}') {
-                return Ok(Json::Object(last_of_equal_keys(members)));
+                let count = members.len();
+                let members = last_of_equal_keys(members);
+                self.mended.keys += u32::from(members.len() < count);
+                return Ok(Json::Object(members));
             }
             self.expect(b',')?;
             self.blanks();
@@ -176,6 +142,13 @@ impl<'a> Parser<'a> {
 
     fn string(&mut self) -> Result<Cow<'a, str>, ParseError> {
         let start = self.at + 1;
+        if let (Some(text), Some(length)) =
+            (self.text, memchr::memchr2(b'"', b'\\', self.bytes.get(start..).unwrap_or_default()))
+            && self.bytes[start + length] == b'"'
+        {
+            self.at = start + length + 1;
+            return Ok(Cow::Borrowed(&text[start..start + length]));
+        }
         let Some(end) = string_end(self.bytes, self.at) else {
             self.at = self.bytes.len();
             return Err(self.syntax());
