@@ -131,10 +131,13 @@ impl Engine {
             self.pending.touch(profile).all = true;
         }
         let t = input.event.time().as_millis().min(self.clock);
-        if self.count(input, record, t, |_| true) {
+        // Leaves that wait for history get this call from the backfill, which reads up to its own place.
+        let building = std::mem::take(&mut self.unsaved.building);
+        if self.count(input, record, t, |leaf| !building.has(leaf)) {
             self.unsaved.record(record);
             self.pending.touch(profile);
         }
+        self.unsaved.building = building;
         self.pending.cause.set_call(input.event, t);
     }
 

@@ -130,8 +130,9 @@ impl Engine {
     }
 
     /// A call of the past, in log order: counted by the leaves that wait for history alone. The
-    /// profile is the present owner of its record. Between [`Engine::restore`] and
-    /// [`Engine::finish_backfill`] no live record may come in.
+    /// profile is the present owner of its record. Calls that came in live since [`Engine::restore`] are
+    /// history too: the backfill must reach up to the record at which [`Engine::finish_backfill`] is
+    /// called.
     pub fn backfill(&mut self, input: Input<'_>) {
         let (profile, new) = self.population.enter(input.profile);
         if new {
