@@ -78,6 +78,8 @@ struct Load {
     records: Vec<RecordId>,
     offset: u64,
     changes: usize,
+    /// Whether state is encoded for the store as well.
+    store: bool,
 }
 
 impl Load {
@@ -113,7 +115,7 @@ impl Load {
         self.engine.event(input);
         self.changes += self.engine.take_changes().len();
         // The pipeline stores what changed once a commit.
-        if self.offset.is_multiple_of(1_000) {
+        if self.offset.is_multiple_of(1_000) && self.store {
             self.engine.take_dirty();
         }
     }
@@ -135,6 +137,8 @@ fn main() {
         .map(|b| (b.clone(), Json::parse(b.as_bytes()).map_or(Json::Null, |p| p.value)))
         .collect();
     let records = (0..PROFILES).map(|i| RecordId::new(format!("web:user:u{i}"))).collect();
+    // `-- store` encodes what changed as the pipeline's commits do.
+    let store = std::env::args().any(|argument| argument == "store");
     let before = resident();
     let mut load = Load {
         engine: Engine::new(&audiences()),
@@ -142,6 +146,7 @@ fn main() {
         records,
         offset: 0,
         changes: 0,
+        store,
     };
 
     let started = Instant::now();

@@ -122,10 +122,13 @@ impl Engine {
             _ => ChangeReason::Event,
         });
         self.close_topology();
-        let profile = self.enter(input.profile);
         let record = self.population.record_of(population::key_of(input.record));
+        // Nearly always the owner is known, and finding it by id is the dearer way.
+        let owner = self.population.owner(record);
+        let owner = owner.filter(|owner| self.population.profile(*owner).id == input.profile);
+        let profile = owner.unwrap_or_else(|| self.enter(input.profile));
         self.touch(profile);
-        if self.population.owner(record) != Some(profile) {
+        if owner.is_none() {
             self.population.give(record, profile);
             self.unsaved.record(record);
             self.pending.touch(profile).all = true;

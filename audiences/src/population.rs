@@ -4,7 +4,7 @@ use hashbrown::HashTable;
 use model::{ProfileId, RecordId};
 use sha2::{Digest, Sha256};
 
-use crate::{leaf::Leaf, program::Program, states::States, timers::NEVER};
+use crate::{bits::Bits, leaf::Leaf, program::Program, states::States, timers::NEVER};
 
 mod membership;
 
@@ -199,11 +199,13 @@ impl Population {
         self.found = found;
     }
 
-    /// As [`Population::for_each_state`], for readers.
-    pub(crate) fn states_of(&self, program: &Program, profile: u32) -> Vec<(u32, Vec<u64>)> {
+    /// The states of these leaves, for readers.
+    pub(crate) fn states_of(&self, program: &Program, profile: u32, wanted: &Bits) -> Vec<(u32, Vec<u64>)> {
         let mut states = Vec::new();
         self.states_with(program, profile, &mut Vec::new(), &mut |leaf, _, state| {
-            states.push((leaf, state.to_vec()));
+            if wanted.has(leaf) {
+                states.push((leaf, state.to_vec()));
+            }
         });
         states
     }

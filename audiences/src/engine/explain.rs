@@ -33,19 +33,20 @@ impl Engine {
         let (_, rule) = self.rule(name)?;
         let condition = rule.live()?;
         let profile = self.population.find(profile).filter(|slot| !self.population.profile(*slot).hidden)?;
-        let view = View::new(self, profile, now.as_millis());
+        let view = View::new(self, profile, &condition.node, now.as_millis());
         Some(view.explain(&condition.expr, &condition.node))
     }
 
     /// The first instant after `now` at which the condition turns with no further call.
     pub(super) fn turns_at(&self, profile: u32, node: &Node, now: i64) -> Option<i64> {
-        View::new(self, profile, now).turns_at(node)
+        View::new(self, profile, node, now).turns_at(node)
     }
 }
 
 impl<'a> View<'a> {
-    fn new(engine: &'a Engine, profile: u32, now: i64) -> Self {
-        Self { engine, states: engine.population.states_of(&engine.program, profile), now }
+    fn new(engine: &'a Engine, profile: u32, node: &Node, now: i64) -> Self {
+        let states = engine.population.states_of(&engine.program, profile, &node.leaves());
+        Self { engine, states, now }
     }
 
     fn explain(&self, expr: &Expr, node: &Node) -> Explanation {
