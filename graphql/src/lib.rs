@@ -18,6 +18,11 @@ mod socket;
 mod sse;
 mod value;
 
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod tests;
+
 pub use error::Error;
 pub use http::{Authenticate, Deps, router};
 pub use schema::sdl;

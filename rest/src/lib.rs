@@ -13,5 +13,12 @@ mod format;
 mod router;
 mod routes;
 
+/// One set of parts serves the tests of both JSON interfaces.
+#[cfg(test)]
+#[path = "../../graphql/src/fixture.rs"]
+mod fixture;
+#[cfg(test)]
+mod tests;
+
 pub use error::Error;
 pub use router::{Authenticate, Deps, router};

@@ -80,11 +80,11 @@ fn member_node(deps: &Deps, member: &Member, whole: bool) -> Value {
 
 pub(super) fn explain(ctx: &ResolverContext<'_>) -> Result<Value, Error> {
     let id = asked_profile(ctx)?;
-    let unknown = || Error::NotFound { what: "profile", name: id.to_string() };
-    let id = profile::current(deps(ctx), id).ok_or_else(unknown)?;
     let name = parent_text(ctx, "name");
-    let tree = deps(ctx).audiences.read().explain(&name, id, deps(ctx).clock.now());
-    tree.map(|tree| shown_tree(&tree)).ok_or_else(|| Error::NotFound { what: "audience", name })
+    let current = profile::current(deps(ctx), id);
+    let tree = current.and_then(|id| deps(ctx).audiences.read().explain(&name, id, deps(ctx).clock.now()));
+    tree.map(|tree| shown_tree(&tree))
+        .ok_or_else(|| Error::NotFound { what: "profile", name: id.to_string() })
 }
 
 fn shown_tree(tree: &Explanation) -> Value {

@@ -100,9 +100,10 @@ pub(crate) async fn explain(
     query: Result<Query<Of>, QueryRejection>,
 ) -> Result<Response, Error> {
     let asked = query?.0.profile;
-    let id = profile::parse(&asked)?;
-    let id = profile::current(&deps, id).ok_or(Error::NotFound { what: "profile", name: asked })?;
-    let tree = deps.audiences.read().explain(&name, id, deps.clock.now()).ok_or_else(|| unknown(&name))?;
+    deps.engine.catalog().audience(&name).ok_or_else(|| unknown(&name))?;
+    let id = profile::current(&deps, profile::parse(&asked)?);
+    let tree = id.and_then(|id| Some((id, deps.audiences.read().explain(&name, id, deps.clock.now())?)));
+    let (id, tree) = tree.ok_or(Error::NotFound { what: "profile", name: asked })?;
     Ok(shown(format!(r#"{{"audience":{},"profile":"{id}","explanation":{}}}"#, quote(&name), told(&tree))))
 }
 
