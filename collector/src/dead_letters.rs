@@ -96,45 +96,38 @@ impl<L: Log> DeadLetters<L> {
     /// stores once. With `dry_run` nothing is written.
     pub async fn replay(&self, filter: &Filter, dry_run: bool) -> Result<Replayed, Error> {
         let mut replayed = Replayed::default();
-        self.for_each_open(filter, async |letters| {
+        let mut after = None;
+        while let Some(letters) = self.next_open(filter, &mut after)? {
             if dry_run {
-                self.try_chunk(letters, &mut replayed)
+                self.try_chunk(&letters, &mut replayed)?;
             } else {
-                self.replay_chunk(letters, &mut replayed).await
+                self.replay_chunk(&letters, &mut replayed).await?;
             }
-        })
-        .await?;
+        }
         Ok(replayed)
     }
 
     /// Closes open letters; says how many.
     pub async fn drop(&self, filter: &Filter) -> Result<u64, Error> {
         let mut dropped = 0;
-        self.for_each_open(filter, async |letters| {
+        let mut after = None;
+        while let Some(letters) = self.next_open(filter, &mut after)? {
             dropped += letters.len() as u64;
-            let records = letters.iter().map(|l| state(DeadLetterState::Dropped(l.id))).collect();
-            self.append(records).await.map(|_| ())
-        })
-        .await?;
+            self.append(letters.iter().map(|l| state(DeadLetterState::Dropped(l.id))).collect()).await?;
+        }
         Ok(dropped)
     }
 
-    async fn for_each_open(
-        &self,
-        filter: &Filter,
-        mut act: impl AsyncFnMut(&[Listed]) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+    /// The next open letters that match, and moves `after` behind them.
+    fn next_open(&self, filter: &Filter, after: &mut Option<Offset>) -> Result<Option<Vec<Listed>>, Error> {
         if filter.status.is_some_and(|status| status != DeadLetterStatus::Open) {
-            return Ok(());
+            return Ok(None);
         }
         let open = Filter { status: Some(DeadLetterStatus::Open), ..filter.clone() };
-        let mut after = None;
-        loop {
-            let letters = self.after(&open, after, CHUNK)?;
-            let Some(last) = letters.last() else { return Ok(()) };
-            after = Some(last.id);
-            act(&letters).await?;
-        }
+        let letters = self.after(&open, *after, CHUNK)?;
+        let Some(last) = letters.last() else { return Ok(None) };
+        *after = Some(last.id);
+        Ok(Some(letters))
     }
 
     fn after(&self, filter: &Filter, after: Option<Offset>, limit: usize) -> Result<Vec<Listed>, Error> {
