@@ -1,5 +1,5 @@
 //! Observations per second on clean data, memory per record and start-up time:
-//! `cargo run --release -p identity --example throughput [persons]`.
+//! `cargo run --release -p identity --example identity_throughput [persons]`.
 
 use std::{collections::HashMap, time::Duration};
 
