@@ -158,5 +158,6 @@ fn people(catalog: &Catalog, now: Timestamp) -> (Identity, audiences::Engine, Pr
     audiences.topology(at, &moved, &outcome.hidden, &outcome.shown);
     let plan = |name: &str| (name == "plan").then(|| "\"pro\"".to_owned());
     audiences.traits(at, outcome.profile, &plan, None);
+    assert_eq!(audiences.take_changes().len(), 1, "the profile enters");
     (identity, audiences, outcome.profile)
 }

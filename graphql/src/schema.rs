@@ -4,6 +4,7 @@
 //! without a resolver of its own is the member of that name of its parent's value.
 
 use async_graphql::{
+    Context, Value,
     dynamic::{
         Field, FieldFuture, InputObject, InputValue, Object, ResolverContext, Scalar, Schema, SchemaBuilder,
         Subscription, SubscriptionField, TypeRef,
@@ -92,14 +93,21 @@ fn field(owner: &str, definition: &FieldDefinition) -> Field {
     let name = definition.name.node.to_string();
     let ty = type_ref(&definition.ty.node);
     let member = name.clone();
+    let nullable = definition.ty.node.nullable;
     let mut field = match resolve::resolver(owner, &name) {
         Resolver::Member => {
             Field::new(name, ty, move |ctx| FieldFuture::from_value(resolve::member(&ctx, &member)))
         }
-        Resolver::Now(resolve) => Field::new(name, ty, move |ctx| now(resolve(&ctx))),
+        Resolver::Now(resolve) => {
+            Field::new(name, ty, move |ctx| match settled(ctx.ctx, nullable, resolve(&ctx)) {
+                Ok(value) => FieldFuture::from_value(value),
+                Err(error) => FieldFuture::new(async move { Err::<Option<Value>, _>(error) }),
+            })
+        }
         Resolver::Later(resolve) => Field::new(name, ty, move |ctx: ResolverContext<'_>| {
+            let context = ctx.ctx;
             let answer = resolve(ctx);
-            FieldFuture::new(async move { answer.await.map(resolve::some).map_err(|error| error.shown()) })
+            FieldFuture::new(async move { settled(context, nullable, answer.await) })
         }),
     };
     if let Some(text) = text(definition.description.as_ref()) {
@@ -108,10 +116,21 @@ fn field(owner: &str, definition: &FieldDefinition) -> Field {
     definition.arguments.iter().fold(field, |field, a| field.argument(argument(&a.node)))
 }
 
-fn now<'a>(answer: Result<async_graphql::Value, crate::Error>) -> FieldFuture<'a> {
+/// The error of a field that may be null is reported with its path, which async-graphql leaves out of
+/// what a dynamic resolver returns; that of any other field has to be returned.
+fn settled(
+    ctx: &Context<'_>,
+    nullable: bool,
+    answer: Result<Value, crate::Error>,
+) -> Result<Option<Value>, async_graphql::Error> {
     match answer {
-        Ok(value) => FieldFuture::from_value(resolve::some(value)),
-        Err(error) => FieldFuture::new(async move { Err::<Option<async_graphql::Value>, _>(error.shown()) }),
+        Ok(value) => Ok(resolve::some(value)),
+        Err(error) if nullable => {
+            let error = error.shown().into_server_error(ctx.item.pos);
+            ctx.add_error(ctx.set_error_path(error));
+            Ok(None)
+        }
+        Err(error) => Err(error.shown()),
     }
 }
 
