@@ -72,16 +72,13 @@ async fn receive(State(received): State<Times>, body: Bytes) {
 /// Follows the change log by long polling.
 async fn follow(http: String, recorded: Times) {
     let client = reqwest::Client::new();
-    let mut after = "0".to_owned();
+    let mut after = String::new();
     loop {
-        let url = format!("http://{http}/api/v1/audiences/now/changes?after={after}&limit=10000");
+        let url = format!("http://{http}/api/v1/audiences/now/changes?limit=10000{after}");
         let Ok(answer) = client.get(url).send().await else { return };
         let Ok(answer) = answer.json::<Value>().await else { return };
         note(&recorded, Instant::now(), &answer["changes"]);
-        after = match &answer["cursor"] {
-            Value::String(cursor) => cursor.clone(),
-            cursor => cursor.to_string(),
-        };
+        after = format!("&after={}", answer["next"].as_str().unwrap());
     }
 }
 

@@ -65,16 +65,12 @@ pub(crate) async fn audience(command: Audience) -> anyhow::Result<()> {
             let path = format!("/api/v1/audiences/{name}/members?limit={limit}");
             let answer = Client::new(&server)?.get(&path).await?;
             let members = answer["members"].as_array().map(Vec::as_slice).unwrap_or_default();
-            table::print(
-                &["profile", "since", "leaves at"],
-                members,
-                &["profile_id", "entered_at", "leaves_at"],
-            );
+            table::print(&["profile", "since", "leaves at"], members, &["profile", "since", "leaves_at"]);
         }
         Audience::Explain { name, profile, server } => {
             let path = format!("/api/v1/audiences/{name}/explain?profile={profile}");
             let answer = Client::new(&server)?.get(&path).await?;
-            table::print_tree(&answer);
+            table::print_tree(&answer["explanation"]);
         }
     }
     Ok(())

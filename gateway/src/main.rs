@@ -52,7 +52,7 @@ fn start_tracing(default: &str) {
     #[expect(clippy::disallowed_methods, reason = "the composition root may read the environment")]
     let level = std::env::var("ETALON_LOG_LEVEL");
     // Readers of Delta files warn about features that are never used here.
-    let quiet = "datafusion=warn,deltalake=error,delta_kernel=error,buoyant_kernel=error,object_store=warn";
+    let quiet = "fjall=warn,lsm_tree=warn,datafusion=warn,deltalake=error,delta_kernel=error,buoyant_kernel=error,object_store=warn";
     let filter = EnvFilter::try_new(level.unwrap_or_else(|_| format!("{default},{quiet}")))
         .unwrap_or_else(|_| EnvFilter::new(default));
     tracing_subscriber::fmt()

@@ -207,7 +207,7 @@ fn open_log(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<EmbeddedL
         retention: Some(config.log.retention.0),
         max_bytes: Some(config.log.max_bytes.0),
         queue_bytes: LOG_QUEUE,
-        consumers: vec!["pipeline".to_owned(), "warehouse".to_owned()],
+        consumers: ["pipeline", "warehouse", "collector"].map(str::to_owned).to_vec(),
     };
     let (log, recovery) = EmbeddedLog::open(options, Arc::new(FileStorage), Arc::clone(clock))?;
     if let Some(torn) = &recovery.torn {

@@ -1,4 +1,4 @@
-use async_graphql::{ErrorExtensions, Pos, Value};
+use async_graphql::{ErrorExtensions, Pos, ServerError, Value};
 use axum::http::StatusCode;
 use model::{Diagnostic, ErrorKind, Retry};
 
@@ -117,9 +117,9 @@ impl Error {
         })
     }
 
-    /// As the whole answer.
-    pub(crate) fn answer(&self) -> async_graphql::Response {
-        async_graphql::Response::from_errors(vec![self.shown().into_server_error(Pos::default())])
+    /// As the error of a whole request, which has no place in the document.
+    pub(crate) fn entry(&self) -> ServerError {
+        ServerError { locations: Vec::new(), ..self.shown().into_server_error(Pos::default()) }
     }
 
     fn faults(&self) -> &[Diagnostic] {

@@ -165,7 +165,7 @@ async fn browse(
 }
 
 pub(crate) fn refuse(error: &Error) -> Response {
-    let mut response = json(error::status(error.kind()), &error.answer());
+    let mut response = json(error::status(error.kind()), &Answer::from_errors(vec![error.entry()]));
     if let Retry::After(wait) = error.retry() {
         let seconds = HeaderValue::from(wait.as_secs().max(1));
         response.headers_mut().insert(header::RETRY_AFTER, seconds);

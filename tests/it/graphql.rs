@@ -77,7 +77,7 @@ async fn audience_changes_arrive_over_graphql_ws() {
     let change: Value = serde_json::from_str(&change).unwrap();
     assert_eq!(
         (&change["change"], &change["audience"]["name"]),
-        (&json!("ENTERED"), &json!("active_customers"))
+        (&json!("entered"), &json!("active_customers"))
     );
 }
 

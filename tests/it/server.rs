@@ -148,9 +148,8 @@ impl Server {
         (self.dir, status.code())
     }
 
-    /// What the server logged so far.
-    pub(crate) fn log(&self) -> String {
-        fs::read_to_string(self.dir.path().join("stderr.log")).unwrap_or_default()
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id().unwrap()
     }
 
     pub(crate) async fn post(&self, path: &str, body: impl Into<reqwest::Body>) -> reqwest::Response {

@@ -206,12 +206,11 @@ impl Flattener {
         }
     }
 
-    /// Whether a planned column at this path takes a whole object.
+    /// Whether a planned column at this path takes a whole object. A text column does not: an object
+    /// in it could not be told from a text that looks like one.
     fn keeps_objects(&self, columns: &Columns, path: &str) -> bool {
         match self.paths.get(path) {
-            Some(Target::Planned(column)) => {
-                matches!(columns.column_type(*column), ColumnType::Json | ColumnType::String)
-            }
+            Some(Target::Planned(column)) => columns.column_type(*column) == ColumnType::Json,
             _ => false,
         }
     }

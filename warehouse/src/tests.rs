@@ -55,6 +55,7 @@ fn plan() -> EventTablePlan {
         columns: vec![
             ("total".into(), "total".into(), ColumnType::Decimal { precision: 12, scale: 2 }),
             ("order_id".into(), "order_id".into(), ColumnType::String),
+            ("meta".into(), "meta".into(), ColumnType::Json),
             ("shipping.city".into(), "shipping_city".into(), ColumnType::String),
         ],
     }

@@ -1,4 +1,4 @@
-use async_graphql::{Pos, Response};
+use async_graphql::Response;
 use axum::extract::ws::Message;
 use serde_json::{Value, json};
 
@@ -60,8 +60,7 @@ impl Server<'_> {
             Self::Pong => json!({"type": "pong"}),
             Self::Next { id, answer } => json!({"type": "next", "id": id, "payload": answer}),
             Self::Error { id, error } => {
-                let error = error.shown().into_server_error(Pos::default());
-                json!({"type": "error", "id": id, "payload": [error]})
+                json!({"type": "error", "id": id, "payload": [error.entry()]})
             }
             Self::Complete { id } => json!({"type": "complete", "id": id}),
         };
