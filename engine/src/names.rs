@@ -179,22 +179,20 @@ impl Names {
         if schema == INFORMATION_SCHEMA || self.table(schema, reference.table())?.is_some() {
             return Ok(());
         }
+        // No likeness is needed here: the name exists, only its schema is missing.
+        let stored = self.spelling("warehouse", reference.table()).filter(|_| reference.schema().is_none());
+        if let Some(table) = stored {
+            let (name, suggestion) = (reference.to_string(), Some(format!("warehouse.{table}")));
+            return Err(Error::Unknown { what: "table", name, suggestion });
+        }
         let known: Vec<String> = match reference.schema() {
-            None => self.known_by_bare_name(reference.table()),
+            None => BARE_NAMES.iter().flat_map(|schema| self.tables(schema)).collect(),
             Some(schema) if !SCHEMAS.contains(&schema) => {
                 return Err(Error::unknown("schema", schema, SCHEMAS));
             }
             Some(schema) => self.tables(schema).into_iter().map(|t| format!("{schema}.{t}")).collect(),
         };
         Err(Error::unknown("table", reference.to_string(), known.iter().map(String::as_str)))
-    }
-
-    fn known_by_bare_name(&self, name: &str) -> Vec<String> {
-        let mut known: Vec<String> = BARE_NAMES.iter().flat_map(|schema| self.tables(schema)).collect();
-        if self.spelling("warehouse", name).is_some() {
-            known = vec![format!("warehouse.{name}")];
-        }
-        known
     }
 }
 

@@ -34,8 +34,8 @@ async fn unknown_names_say_what_was_meant() {
         .await;
     refused(
         &shop,
-        "SELECT * FROM identities",
-        "unknown table 'identities', did you mean 'warehouse.identities'?",
+        "SELECT * FROM identifies",
+        "unknown table 'identifies', did you mean 'warehouse.identifies'?",
     )
     .await;
     refused(&shop, "SELECT * FROM other.events.all", "unknown catalog 'other.events.all'").await;
