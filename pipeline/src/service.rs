@@ -209,8 +209,8 @@ fn restore_audiences(stores: &Stores, catalog: &Catalog) -> Result<audiences::En
     let all = |keyspace: &state::Keyspace| keyspace.prefix(&[]).collect::<Result<Vec<_>, _>>();
     Ok(audiences::Engine::restore(
         &catalog.audiences,
-        all(&stores.leaves)?.into_iter(),
-        all(&stores.members)?.into_iter(),
-        all(&stores.audience_meta)?.into_iter(),
+        all(&stores.leaves)?,
+        all(&stores.members)?,
+        all(&stores.audience_meta)?,
     )?)
 }

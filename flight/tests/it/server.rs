@@ -69,7 +69,7 @@ pub async fn fetch(
     info: FlightInfo,
 ) -> Result<RecordBatch, FlightError> {
     let announced = Arc::new(info.clone().try_decode_schema().unwrap());
-    let mut stream = client.do_get(ticket(&info)).await.map_err(FlightError::from)?;
+    let mut stream = client.do_get(ticket(&info)).await?;
     let batches: Vec<RecordBatch> = (&mut stream).try_collect().await?;
     assert_eq!(stream.schema(), Some(&announced));
     Ok(arrow::compute::concat_batches(&announced, &batches).unwrap())
