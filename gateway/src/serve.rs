@@ -133,11 +133,13 @@ impl Server {
     /// what was accepted is processed and flushed.
     pub(crate) async fn run_until(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
         let mut log_failed = self.log.failed();
+        let mut warehouse_failed = self.warehouse.failed();
         let mut pipeline_failed = self.pipeline.handle().watch_failed();
         let failure = tokio::select! {
             () = stop => None,
             message = broken(&mut log_failed) => Some(message),
             message = broken(&mut pipeline_failed) => Some(message),
+            message = broken(&mut warehouse_failed) => Some(message),
         };
         if let Some(message) = failure {
             // Nothing may be acknowledged any more: end at once, the next start recovers.

@@ -3,7 +3,7 @@
 //! Pure: values in, values out. Must never know: tokio, files, DataFusion, the network, the clock.
 //!
 //! The way of a definition: text -> [`yaml`] nodes with places -> [`load`] reads and normalises each
-//! block -> [`check`] judges them together -> [`Catalog`]. The way of a question: [`MetricQuery`] ->
+//! block -> `check` judges them together -> [`Catalog`]. The way of a question: [`MetricQuery`] ->
 //! [`query`] resolves names to paths of joins and plans branches -> [`sql`] writes them for a dialect.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
