@@ -121,7 +121,7 @@ impl Engine {
         let query_id = self.next_query_id();
         tracing::debug!(query = %query_id, principal = %principal.name, "query");
         let deadline = Deadline::after(self.shared.options.deadline);
-        self.wait_until_fresh().await?;
+        self.fresh().await?;
         let planning = Planning::new(self)?;
         let (as_of, catalog_version) = (planning.names.as_of(), planning.definitions.version);
         let engine = self.clone();
@@ -182,8 +182,9 @@ impl Engine {
         Names::schemas().map(str::to_owned).to_vec()
     }
 
-    /// Every acknowledged event counts: waits until those of this moment are readable.
-    async fn wait_until_fresh(&self) -> Result<(), Error> {
+    /// Every acknowledged event counts: waits until those of this moment are readable, in tables and,
+    /// as rows follow them, in profiles and memberships. Queries do so by themselves.
+    pub async fn fresh(&self) -> Result<(), Error> {
         let acknowledged = *self.shared.acknowledged.borrow();
         let mut visible = self.shared.warehouse.visible();
         let readable = visible.wait_for(|visible| *visible >= acknowledged);

@@ -47,8 +47,12 @@ const MAX_BODY: usize = 1024 * 1024;
 
 /// Everything under `/graphql`.
 pub fn router(deps: Deps) -> Router {
-    let service =
-        Service { schemas: Schemas::new(&deps), auth: deps.auth, timings: socket::Timings::default() };
+    let service = Service {
+        schemas: Schemas::new(&deps),
+        auth: deps.auth,
+        engine: deps.engine,
+        timings: socket::Timings::default(),
+    };
     routes(service)
 }
 
@@ -65,6 +69,7 @@ pub(crate) fn routes(service: Service) -> Router {
 pub(crate) struct Service {
     pub(crate) schemas: Schemas,
     pub(crate) auth: Authenticate,
+    pub(crate) engine: engine::Engine,
     pub(crate) timings: socket::Timings,
 }
 
@@ -114,7 +119,11 @@ async fn answer(State(service): State<Service>, headers: HeaderMap, body: Bytes)
         Ok(admitted) if admitted.operation == OperationType::Subscription => refuse(&Error::Invalid(
             "subscriptions need a web socket (graphql-transport-ws) or 'accept: text/event-stream'".into(),
         )),
-        Ok(admitted) => json(StatusCode::OK, &admitted.schema.execute(admitted.request).await),
+        // Profiles and memberships are read from memory: what was acknowledged must be there too.
+        Ok(admitted) => match service.engine.fresh().await {
+            Ok(()) => json(StatusCode::OK, &admitted.schema.execute(admitted.request).await),
+            Err(error) => refuse(&error.into()),
+        },
     }
 }
 

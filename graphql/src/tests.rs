@@ -17,5 +17,10 @@ use crate::{
 /// The service with times a test can wait for.
 fn service(fixture: &Fixture) -> Router {
     let timings = Timings { init: Duration::from_millis(300), ping: Duration::from_millis(50) };
-    routes(Service { schemas: Schemas::new(&fixture.deps), auth: fixture.deps.auth.clone(), timings })
+    routes(Service {
+        schemas: Schemas::new(&fixture.deps),
+        auth: fixture.deps.auth.clone(),
+        engine: fixture.deps.engine.clone(),
+        timings,
+    })
 }

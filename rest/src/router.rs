@@ -76,6 +76,9 @@ impl FromRequestParts<Deps> for Caller {
             let (scheme, token) = value.trim().split_once(' ')?;
             scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
         });
-        (deps.auth)(bearer).map(Self).ok_or(Error::Unauthenticated)
+        let principal = (deps.auth)(bearer).ok_or(Error::Unauthenticated)?;
+        // Profiles and memberships are read from memory: what was acknowledged must be there too.
+        deps.engine.fresh().await?;
+        Ok(Self(principal))
     }
 }
