@@ -93,9 +93,9 @@ async fn every_acknowledged_event_is_there_exactly_once_after_kills() {
         }
         server = Server::in_folder(dir).await;
     }
-    let rows = server.sql("SELECT id, count(*) FROM events.order_completed GROUP BY id").await;
-    let stored: HashSet<&str> = rows.iter().map(|row| row[0].as_str().unwrap()).collect();
-    let doubled = rows.iter().filter(|row| number(&row[1]) > 1).count();
+    let rows = server.csv("SELECT id FROM events.order_completed").await;
+    let stored: HashSet<&str> = rows.iter().map(String::as_str).collect();
+    let doubled = rows.len() - stored.len();
     let acknowledged = std::mem::take(&mut *ledger.acknowledged.lock().unwrap());
     let lost = acknowledged.iter().filter(|id| !stored.contains(id.as_str())).count();
     println!(

@@ -183,8 +183,16 @@ impl Server {
     /// Rows of a SQL statement.
     pub(crate) async fn sql(&self, statement: &str) -> Vec<Value> {
         let (status, answer) = self.api("/api/v1/sql", json!({ "sql": statement })).await;
-        assert_eq!(status, 200, "{statement}: {answer}");
+        assert_eq!((status, &answer["truncated"]), (200, &json!(false)), "{statement}");
         answer["rows"].as_array().unwrap().clone()
+    }
+
+    /// All lines of a SQL statement's answer, however many, as CSV without its header.
+    pub(crate) async fn csv(&self, statement: &str) -> Vec<String> {
+        let request = self.client.post(format!("{}/api/v1/sql", self.http)).header("accept", "text/csv");
+        let answer = request.body(json!({ "sql": statement }).to_string()).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{statement}");
+        answer.text().await.unwrap().lines().skip(1).map(str::to_owned).collect()
     }
 
     /// Rows of a metric query.
