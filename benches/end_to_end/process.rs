@@ -101,13 +101,20 @@ impl Etalon {
         format!("{micros:.1} us of processor time an event, {} MB resident", self.resident_mb())
     }
 
-    /// Waits until a query counts all events; how long that took.
+    /// Asks until a query counts all events; how long that took. While it cannot, it is refused with 503:
+    /// an answer that comes counts every acknowledged event.
     pub(crate) async fn wait_until_queried(&self, total: u64) -> Duration {
         let start = Instant::now();
         let client = reqwest::Client::new();
-        let request = client.post(format!("http://{}/api/v1/sql", self.http));
+        let url = format!("http://{}/api/v1/sql", self.http);
         let body = r#"{"sql":"SELECT count(*) FROM events.all"}"#;
-        let answer = request.header("content-type", "application/json").body(body).send().await.unwrap();
+        let answer = loop {
+            let request = client.post(&url).header("content-type", "application/json").body(body);
+            let answer = request.send().await.unwrap();
+            if answer.status() != reqwest::StatusCode::SERVICE_UNAVAILABLE {
+                break answer;
+            }
+        };
         let answer: serde_json::Value = answer.json().await.unwrap();
         let count = &answer["rows"][0][0];
         let count = count.as_u64().unwrap_or_else(|| count.as_str().unwrap().parse().unwrap());

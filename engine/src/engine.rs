@@ -17,6 +17,7 @@ use datafusion::{
     physical_plan::ExecutionPlan,
     sql::parser::Statement,
 };
+use futures::{FutureExt as _, future::BoxFuture};
 use model::{Clock, Offset, Principal};
 use moka::sync::Cache;
 use semantic::{Catalog, Compiled, MetricQuery};
@@ -117,7 +118,18 @@ impl Engine {
     }
 
     /// Runs a request. Every event acknowledged before the call counts.
-    pub async fn query(&self, principal: &Principal, request: Request) -> Result<Answer, Error> {
+    ///
+    /// Boxed, as all of these are: a future is compiled where it is polled, and every interface would
+    /// compile the whole query engine again.
+    pub fn query<'a>(
+        &'a self,
+        principal: &'a Principal,
+        request: Request,
+    ) -> BoxFuture<'a, Result<Answer, Error>> {
+        self.answer(principal, request).boxed()
+    }
+
+    async fn answer(&self, principal: &Principal, request: Request) -> Result<Answer, Error> {
         let query_id = self.next_query_id();
         tracing::debug!(query = %query_id, principal = %principal.name, "query");
         let deadline = Deadline::after(self.shared.options.deadline);
@@ -142,7 +154,15 @@ impl Engine {
 
     /// Plans a request and runs nothing. Parameters need no values here; with values, the schema is
     /// that of the bound statement.
-    pub async fn prepare(&self, principal: &Principal, request: &Request) -> Result<Prepared, Error> {
+    pub fn prepare<'a>(
+        &'a self,
+        principal: &'a Principal,
+        request: &'a Request,
+    ) -> BoxFuture<'a, Result<Prepared, Error>> {
+        self.describe(principal, request).boxed()
+    }
+
+    async fn describe(&self, principal: &Principal, request: &Request) -> Result<Prepared, Error> {
         tracing::debug!(principal = %principal.name, "prepare");
         let planning = Planning::new(self)?;
         let catalog_version = planning.definitions.version;

@@ -57,6 +57,7 @@ pub(crate) struct Server {
     pipeline: pipeline::Pipeline,
     webhooks: Arc<delivery::Webhooks>,
     queries: tokio::runtime::Runtime,
+    storing: tokio::runtime::Runtime,
     stop: watch::Sender<bool>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
 }
@@ -110,10 +111,12 @@ impl Server {
         };
         let (http_address, flight_address) = (http.local_addr()?, flight.local_addr()?);
         let service = flight::service(engine, auth, flight::Options::new(clock));
+        let storing = storing_runtime()?;
+        let serving = tokio::runtime::Handle::current();
         let tasks = vec![
-            spawn("warehouse", run_warehouse(warehouse.clone(), stopped.clone())),
-            spawn("http", listener::serve(http, http::router(parts), stopped.clone())),
-            spawn("flight", flight::serve(service, flight, stopping(stopped))),
+            spawn(storing.handle(), "warehouse", run_warehouse(warehouse.clone(), stopped.clone())),
+            spawn(&serving, "http", listener::serve(http, http::router(parts), stopped.clone())),
+            spawn(&serving, "flight", flight::serve(service, flight, stopping(stopped))),
         ];
         Ok(Self {
             http: http_address,
@@ -124,6 +127,7 @@ impl Server {
             pipeline,
             webhooks,
             queries,
+            storing,
             stop,
             tasks,
         })
@@ -162,6 +166,7 @@ impl Server {
         self.warehouse.flush().await?;
         drop(self.webhooks);
         self.queries.shutdown_background();
+        self.storing.shutdown_background();
         self.store.persist()?;
         Ok(())
     }
@@ -176,10 +181,11 @@ async fn broken(failed: &mut watch::Receiver<Option<String>>) -> String {
 }
 
 fn spawn<E: std::fmt::Display + Send>(
+    runtime: &tokio::runtime::Handle,
     name: &'static str,
     task: impl Future<Output = Result<(), E>> + Send + 'static,
 ) -> tokio::task::JoinHandle<()> {
-    tokio::spawn(async move {
+    runtime.spawn(async move {
         if let Err(error) = task.await {
             tracing::error!(%error, part = name, "stopped");
         }
@@ -338,6 +344,18 @@ fn write_key(key: &config::WriteKey) -> collector::WriteKey {
             config::IpRule::Drop => collector::IpRule::Drop,
         },
     }
+}
+
+/// What a thread in the background yields to all others, in Unix's niceness from 0 to 19.
+const BACKGROUND_NICENESS: i32 = 10;
+
+/// Writing Parquet computes for long stretches and nobody waits for it: threads of its own, behind those
+/// that answer requests and make changes. That a system refuses a lower priority is no fault.
+fn storing_runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(1).thread_name("warehouse").enable_all();
+    builder.on_thread_start(|| _ = rustix::process::setpriority_process(None, BACKGROUND_NICENESS));
+    builder.build().context("the warehouse runtime could not be started")
 }
 
 /// Queries run on threads of their own: a heavy one must not delay acknowledgements.

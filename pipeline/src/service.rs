@@ -77,8 +77,11 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    pub(crate) fn publish(&self, next: Offset, changes: u64) {
-        self.changes.send_if_modified(|head| std::mem::replace(head, changes) != changes);
+    pub(crate) fn changes(&self, head: u64) {
+        self.changes.send_if_modified(|known| std::mem::replace(known, head) != head);
+    }
+
+    pub(crate) fn position(&self, next: Offset) {
         self.position.send_replace(next);
     }
 

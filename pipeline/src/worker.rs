@@ -131,8 +131,10 @@ impl<L: Log> Worker<L> {
             rows.upserts.push(row);
         }
         self.next = next;
+        // Subscribers wait for changes, and the changes are stored: they go first.
+        self.progress.changes(self.last_change);
         self.warehouse.apply(rows);
-        self.progress.publish(next, self.last_change);
+        self.progress.position(next);
         self.log.release(CONSUMER, next);
         self.log.release(WAREHOUSE_CONSUMER, self.warehouse.durable());
     }

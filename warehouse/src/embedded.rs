@@ -1,6 +1,6 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use futures::{StreamExt as _, stream};
+use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
 use model::{Clock, Offset, Timestamp};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
@@ -67,7 +67,18 @@ struct Job {
 impl Embedded {
     /// Opens or makes the warehouse in `options.dir`. Feed it from [`Self::durable`] on; rows that a
     /// table has stored beyond that are skipped.
-    pub async fn open(
+    ///
+    /// Boxed: a future is compiled where it is polled, which would be once more for every caller.
+    pub fn open(
+        options: Options,
+        plan: Vec<EventTablePlan>,
+        keyed: Vec<TableSpec>,
+        clock: Arc<dyn Clock>,
+    ) -> BoxFuture<'static, Result<Self, Error>> {
+        Self::opened(options, plan, keyed, clock).boxed()
+    }
+
+    async fn opened(
         options: Options,
         plan: Vec<EventTablePlan>,
         keyed: Vec<TableSpec>,
@@ -259,7 +270,11 @@ impl Embedded {
 
     /// Merges small files, writes checkpoints, shortens logs and removes files that no query can be
     /// reading. [`Self::run`] calls it.
-    pub async fn maintain(&self) -> Result<(), Error> {
+    pub fn maintain(&self) -> BoxFuture<'_, Result<(), Error>> {
+        self.maintain_tables().boxed()
+    }
+
+    async fn maintain_tables(&self) -> Result<(), Error> {
         let _one = self.inner.maintaining.lock().await;
         let slots: Vec<_> = {
             let state = self.inner.state.lock();
@@ -320,7 +335,11 @@ impl Embedded {
 
     /// Flushes at least every `flush_interval` and maintains the tables, until `shutdown` is true;
     /// then flushes once more.
-    pub async fn run(&self, shutdown: watch::Receiver<bool>) {
+    pub fn run(&self, shutdown: watch::Receiver<bool>) -> BoxFuture<'_, ()> {
+        self.flush_and_maintain(shutdown).boxed()
+    }
+
+    async fn flush_and_maintain(&self, shutdown: watch::Receiver<bool>) {
         tokio::join!(self.run_flushes(shutdown.clone()), self.run_maintenance(shutdown));
         if let Err(error) = self.flush().await {
             tracing::error!(%error, "last flush failed, its rows are replayed at the next start");
