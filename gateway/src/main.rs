@@ -3,7 +3,7 @@
 //! Must hold no domain logic: it puts the parts together.
 #![forbid(unsafe_code)]
 
-/// The pipeline makes many small values per event: this allocator halves what that costs.
+/// The pipeline makes many small values per event, and the system's allocator is slow at giving them back.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
