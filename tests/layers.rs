@@ -41,6 +41,8 @@ const LAYERS: &[(&str, &[&str])] = &[
             "rest",
         ],
     ),
+    // In no other row: only tests may depend on it.
+    ("testkit", &[]),
 ];
 
 /// Third party, and the crates that may declare it.
@@ -56,6 +58,8 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("sqlparser", &["semantic", "engine"]),
     ("anyhow", &["gateway"]),
     ("clap", &["gateway"]),
+    // The tests' client.
+    ("tokio-postgres", &[]),
 ];
 
 /// Non-dev dependencies of every workspace crate, by name.

@@ -7,18 +7,31 @@ const NAMELESS: &str = "?column?";
 
 /// The names of all output columns, unless a `*` leaves their number open or it is no query.
 pub(crate) fn of(statement: &Statement) -> Option<Vec<String>> {
+    projection(statement)?.iter().map(item).collect()
+}
+
+/// The names that the statement itself gives to output columns.
+pub(crate) fn aliases(statement: &Statement) -> Vec<String> {
+    let aliased = |item: &SelectItem| match item {
+        SelectItem::ExprWithAlias { alias, .. } => Some(folded(alias)),
+        _ => None,
+    };
+    projection(statement).unwrap_or_default().iter().filter_map(aliased).collect()
+}
+
+/// What the outermost SELECT selects; of a union, the first one.
+fn projection(statement: &Statement) -> Option<&[SelectItem]> {
     let Statement::Statement(sql) = statement else { return None };
     let Sql::Query(query) = sql.as_ref() else { return None };
     let mut body = query.body.as_ref();
-    let select = loop {
+    loop {
         match body {
-            SetExpr::Select(select) => break select,
+            SetExpr::Select(select) => return Some(&select.projection),
             SetExpr::Query(inner) => body = inner.body.as_ref(),
             SetExpr::SetOperation { left, .. } => body = left.as_ref(),
             _ => return None,
         }
-    };
-    select.projection.iter().map(item).collect()
+    }
 }
 
 fn item(item: &SelectItem) -> Option<String> {
@@ -63,7 +76,7 @@ mod tests {
     use super::*;
 
     fn check(text: &str, expect: &[&str]) {
-        let names = of(&crate::statement::parse(text).unwrap());
+        let names = of(&crate::statement::parse(text).unwrap().statement);
         assert_eq!(names.unwrap_or_default(), expect, "{text}");
     }
 

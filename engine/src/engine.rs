@@ -3,20 +3,13 @@ use std::{
     num::NonZeroUsize,
     path::PathBuf,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use arrow::datatypes::SchemaRef;
-use datafusion::{
-    common::ScalarValue,
-    execution::{SessionState, TaskContext, context::SQLOptions},
-    logical_expr::{LogicalPlan, TableType},
-    physical_plan::ExecutionPlan,
-    sql::parser::Statement,
-};
+use datafusion::{catalog::CatalogProvider, execution::SessionState, logical_expr::TableType};
 use futures::{FutureExt as _, future::BoxFuture};
 use model::{Clock, Offset, Principal};
 use moka::sync::Cache;
@@ -24,12 +17,16 @@ use semantic::{Catalog, Compiled, MetricQuery};
 use tokio::{runtime::Handle, sync::watch, time::timeout};
 
 use crate::{
-    Answer, Error, Prepared, Provenance, Request, TableInfo, TableKind, column_names, fit,
-    names::{Names, NamesCatalog},
-    parameters::Parameters,
-    run::{self, Deadline},
+    Answer, Error, Explanation, Prepared, QueryOptions, Request, TableInfo, TableKind, answer, explain, fit,
+    metric_views::Views,
+    names::Names,
+    planning::Planning,
+    plans::KeptPlan,
+    results::{Key, Results},
+    run::{Deadline, Limits},
+    semantic_layer,
     session::Sessions,
-    statement,
+    stop::Stop,
 };
 
 /// What the engine may use.
@@ -49,6 +46,10 @@ pub struct Options {
     pub partitions: NonZeroUsize,
     /// Rows per batch.
     pub batch_rows: NonZeroUsize,
+    /// An answer with more rows is an error, never a shorter answer.
+    pub result_rows: u64,
+    /// Memory for answers that are kept; 0 keeps none.
+    pub result_cache_bytes: u64,
 }
 
 impl Options {
@@ -63,6 +64,8 @@ impl Options {
             freshness_wait: Duration::from_secs(10),
             partitions: cores.min(NonZeroUsize::new(8).unwrap_or(NonZeroUsize::MIN)),
             batch_rows: NonZeroUsize::new(8_192).unwrap_or(NonZeroUsize::MIN),
+            result_rows: 50_000_000,
+            result_cache_bytes: 64 << 20,
         }
     }
 }
@@ -75,12 +78,17 @@ pub struct Engine {
 
 struct Shared {
     warehouse: warehouse::Embedded,
+    visible: watch::Receiver<Offset>,
     catalog: watch::Receiver<Arc<Catalog>>,
     acknowledged: watch::Receiver<Offset>,
     sessions: Sessions,
-    /// Compiled metric queries by definitions and question (CCH-1). Plans are made per query, as they
-    /// are bound to a snapshot.
+    /// Compiled metric queries by definitions and question, and optimised plans (CCH-1). A plan is
+    /// bound to the snapshot of each query.
     compiled: Cache<(u64, String), Arc<Compiled>>,
+    plans: Cache<Key, Arc<KeptPlan>>,
+    /// The metric views of the current definitions, with their version.
+    views: Mutex<Option<(u64, Arc<Views>)>>,
+    results: Results,
     options: Options,
     clock: Arc<dyn Clock>,
     queries: AtomicU64,
@@ -92,8 +100,10 @@ impl fmt::Debug for Engine {
     }
 }
 
-/// Compiled metric queries that are kept.
+/// Compiled metric queries that are kept, and plans.
 const COMPILED: u64 = 1_000;
+const PLANS: u64 = 500;
+const DAY_MICROS: i64 = 86_400_000_000;
 
 impl Engine {
     /// An engine over a warehouse. `catalog` is the current definitions, `acknowledged` the log's end:
@@ -106,9 +116,20 @@ impl Engine {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, Error> {
         let sessions = Sessions::new(&options, Arc::clone(&clock))?;
-        let compiled = Cache::new(COMPILED);
-        let queries = AtomicU64::new(0);
-        let shared = Shared { warehouse, catalog, acknowledged, sessions, compiled, options, clock, queries };
+        let shared = Shared {
+            visible: warehouse.visible(),
+            warehouse,
+            catalog,
+            acknowledged,
+            sessions,
+            compiled: Cache::new(COMPILED),
+            plans: Cache::new(PLANS),
+            views: Mutex::default(),
+            results: Results::new(options.result_cache_bytes),
+            options,
+            clock,
+            queries: AtomicU64::new(0),
+        };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -126,30 +147,18 @@ impl Engine {
         principal: &'a Principal,
         request: Request,
     ) -> BoxFuture<'a, Result<Answer, Error>> {
-        self.answer(principal, request).boxed()
+        async move { self.query_with(principal, request, &QueryOptions::default()).await }.boxed()
     }
 
-    async fn answer(&self, principal: &Principal, request: Request) -> Result<Answer, Error> {
-        let query_id = self.next_query_id();
-        tracing::debug!(query = %query_id, principal = %principal.name, "query");
-        let deadline = Deadline::after(self.shared.options.deadline);
-        self.fresh().await?;
-        let planning = Planning::new(self)?;
-        let (as_of, catalog_version) = (planning.names.as_of(), planning.definitions.version);
-        let engine = self.clone();
-        let step = async move { planning.executable(&engine, request).await };
-        let runtime = &self.shared.options.runtime;
-        let ready = deadline.run(runtime, step).await?;
-        let stream = run::start(ready.plan, ready.context, &ready.schema, deadline, runtime);
-        let provenance = Provenance {
-            query_id,
-            as_of,
-            catalog_version,
-            sql: ready.sql,
-            truncated: false,
-            warnings: Vec::new(),
-        };
-        Ok(Answer { schema: ready.schema, stream: Box::pin(stream), provenance })
+    /// [`Engine::query`] under the settings of a session.
+    pub fn query_with<'a>(
+        &'a self,
+        principal: &'a Principal,
+        request: Request,
+        options: &'a QueryOptions,
+    ) -> BoxFuture<'a, Result<Answer, Error>> {
+        tracing::debug!(principal = %principal.name, "query");
+        answer::answer(self, request, options).boxed()
     }
 
     /// Plans a request and runs nothing. Parameters need no values here; with values, the schema is
@@ -159,29 +168,59 @@ impl Engine {
         principal: &'a Principal,
         request: &'a Request,
     ) -> BoxFuture<'a, Result<Prepared, Error>> {
-        self.describe(principal, request).boxed()
+        async move { self.prepare_with(principal, request, &QueryOptions::default()).await }.boxed()
     }
 
-    async fn describe(&self, principal: &Principal, request: &Request) -> Result<Prepared, Error> {
+    /// [`Engine::prepare`] under the settings of a session.
+    pub fn prepare_with<'a>(
+        &'a self,
+        principal: &'a Principal,
+        request: &'a Request,
+        options: &'a QueryOptions,
+    ) -> BoxFuture<'a, Result<Prepared, Error>> {
+        self.describe(principal, request, options).boxed()
+    }
+
+    async fn describe(
+        &self,
+        principal: &Principal,
+        request: &Request,
+        options: &QueryOptions,
+    ) -> Result<Prepared, Error> {
         tracing::debug!(principal = %principal.name, "prepare");
-        let planning = Planning::new(self)?;
+        let (request, explain) = explain::split(request.clone())?;
+        let request = semantic_layer::lowered(request)?;
+        let deadline = self.deadline();
+        let planning = Planning::new(self, options, &Stop::at(deadline));
         let catalog_version = planning.definitions.version;
-        let (engine, request) = (self.clone(), request.clone());
-        let step = async move { planning.described(&engine, request).await };
-        let deadline = Deadline::after(self.shared.options.deadline);
+        let step = async move { planning.described(request).await };
         let (planned, parameters) = deadline.run(&self.shared.options.runtime, step).await?;
         Ok(Prepared {
-            schema: planned.schema,
+            schema: if explain.is_some() { explain::schema() } else { planned.schema },
             parameters: parameters.schema(),
             sql: planned.sql,
             catalog_version,
         })
     }
 
+    /// What a request would do, or with `analyze` what it does: the SQL that runs, the tables it reads,
+    /// what is in memory already (`query-interfaces.md` 1.6).
+    pub async fn explain(
+        &self,
+        principal: &Principal,
+        request: Request,
+        options: &QueryOptions,
+        analyze: bool,
+    ) -> Result<Explanation, Error> {
+        tracing::debug!(principal = %principal.name, "explain");
+        explain::explain(self, request, options, analyze).await
+    }
+
     /// Everything the principal can read, sorted by schema and name.
     pub async fn tables(&self, principal: &Principal) -> Result<Vec<TableInfo>, Error> {
         tracing::debug!(principal = %principal.name, "tables");
-        let planning = Planning::new(self)?;
+        let planning = Planning::new(self, &QueryOptions::default(), &Stop::at(self.deadline()));
+        planning.describe_views();
         let mut tables = Vec::new();
         for schema in Names::schemas() {
             for name in planning.names.tables(schema) {
@@ -205,8 +244,11 @@ impl Engine {
     /// Every acknowledged event counts: waits until those of this moment are readable, in tables and,
     /// as rows follow them, in profiles and memberships. Queries do so by themselves.
     pub async fn fresh(&self) -> Result<(), Error> {
-        let acknowledged = *self.shared.acknowledged.borrow();
-        let mut visible = self.shared.warehouse.visible();
+        let acknowledged = self.acknowledged();
+        if self.visible() >= acknowledged {
+            return Ok(());
+        }
+        let mut visible = self.shared.visible.clone();
         let readable = visible.wait_for(|visible| *visible >= acknowledged);
         match timeout(self.shared.options.freshness_wait, readable).await {
             Ok(Ok(_)) => Ok(()),
@@ -217,12 +259,81 @@ impl Engine {
         }
     }
 
-    fn next_query_id(&self) -> String {
+    /// Forgets what is kept for speed; says how many entries there were. Never needed for right answers.
+    pub fn invalidate_caches(&self) -> u64 {
+        let Shared { compiled, plans, .. } = &*self.shared;
+        compiled.run_pending_tasks();
+        plans.run_pending_tasks();
+        let entries = compiled.entry_count() + plans.entry_count();
+        compiled.invalidate_all();
+        plans.invalidate_all();
+        entries + self.shared.results.clear()
+    }
+
+    pub(crate) fn acknowledged(&self) -> Offset {
+        *self.shared.acknowledged.borrow()
+    }
+
+    /// What a snapshot taken now contains.
+    pub(crate) fn visible(&self) -> Offset {
+        *self.shared.visible.borrow()
+    }
+
+    pub(crate) fn snapshot(&self) -> warehouse::Snapshot {
+        self.shared.warehouse.snapshot()
+    }
+
+    pub(crate) fn session(&self, names: Arc<dyn CatalogProvider>) -> SessionState {
+        self.shared.sessions.session(names)
+    }
+
+    pub(crate) fn runtime(&self) -> &Handle {
+        &self.shared.options.runtime
+    }
+
+    pub(crate) fn deadline(&self) -> Deadline {
+        Deadline::after(self.shared.options.deadline)
+    }
+
+    pub(crate) fn limits(&self, deadline: Deadline, stop: Stop) -> Limits {
+        Limits { deadline, stop, result_rows: self.shared.options.result_rows }
+    }
+
+    pub(crate) fn results(&self) -> &Results {
+        &self.shared.results
+    }
+
+    pub(crate) fn plans(&self) -> &Cache<Key, Arc<KeptPlan>> {
+        &self.shared.plans
+    }
+
+    /// Today, in days since the epoch.
+    pub(crate) fn today(&self) -> i64 {
+        self.shared.clock.now().as_micros().div_euclid(DAY_MICROS)
+    }
+
+    pub(crate) fn next_query_id(&self) -> String {
         let n = self.shared.queries.fetch_add(1, Ordering::Relaxed);
         format!("q_{:x}_{n}", self.shared.clock.now().as_micros())
     }
 
-    fn compiled(&self, definitions: &Catalog, query: &MetricQuery) -> Result<Arc<Compiled>, Error> {
+    pub(crate) fn views(&self, definitions: &Arc<Catalog>) -> Arc<Views> {
+        let mut views = self.shared.views.lock().unwrap_or_else(PoisonError::into_inner);
+        match views.as_ref() {
+            Some((version, views)) if *version == definitions.version => Arc::clone(views),
+            _ => {
+                let made = Arc::new(Views::new(Arc::clone(definitions)));
+                *views = Some((definitions.version, Arc::clone(&made)));
+                made
+            }
+        }
+    }
+
+    pub(crate) fn compiled(
+        &self,
+        definitions: &Catalog,
+        query: &MetricQuery,
+    ) -> Result<Arc<Compiled>, Error> {
         let key = (definitions.version, format!("{query:?}"));
         if let Some(compiled) = self.shared.compiled.get(&key) {
             return Ok(compiled);
@@ -230,117 +341,5 @@ impl Engine {
         let compiled = Arc::new(semantic::compile(definitions, query).map_err(Error::Metrics)?);
         self.shared.compiled.insert(key, Arc::clone(&compiled));
         Ok(compiled)
-    }
-}
-
-/// One request on its way: names pinned to a snapshot, and a session over them.
-struct Planning {
-    definitions: Arc<Catalog>,
-    names: Arc<Names>,
-    session: SessionState,
-}
-
-/// A checked plan with what is announced about it.
-struct Planned {
-    plan: LogicalPlan,
-    schema: SchemaRef,
-    sql: String,
-}
-
-/// A request as far as it goes without values for its parameters.
-struct Parsed {
-    plan: LogicalPlan,
-    sql: String,
-    names: Option<Vec<String>>,
-    values: Vec<ScalarValue>,
-}
-
-/// A plan that can start.
-struct Executable {
-    plan: Arc<dyn ExecutionPlan>,
-    context: Arc<TaskContext>,
-    schema: SchemaRef,
-    sql: String,
-}
-
-impl Planning {
-    fn new(engine: &Engine) -> Result<Self, Error> {
-        let definitions = engine.catalog();
-        let names = Names::new(engine.shared.warehouse.snapshot(), Arc::clone(&definitions));
-        let session = engine.shared.sessions.session(Arc::new(NamesCatalog(Arc::clone(&names))));
-        Ok(Self { definitions, names, session })
-    }
-
-    async fn executable(self, engine: &Engine, request: Request) -> Result<Executable, Error> {
-        let parsed = self.parse(engine, request).await?;
-        let parameters = Parameters::of(&parsed.plan)?;
-        let planned = self.bind(parsed, &parameters)?;
-        let plan = match &planned.plan {
-            LogicalPlan::Explain(_) => self.session.create_physical_plan(&planned.plan).await?,
-            _ => {
-                let optimized = self.session.optimizer().optimize(planned.plan, &self.session, |_, _| {})?;
-                self.session.query_planner().create_physical_plan(&optimized, &self.session).await?
-            }
-        };
-        Ok(Executable { plan, context: self.session.task_ctx(), schema: planned.schema, sql: planned.sql })
-    }
-
-    async fn described(self, engine: &Engine, request: Request) -> Result<(Planned, Parameters), Error> {
-        let mut parsed = self.parse(engine, request).await?;
-        let parameters = Parameters::of(&parsed.plan)?;
-        if parsed.values.is_empty() {
-            parsed.values = parameters.nulls()?;
-        }
-        Ok((self.bind(parsed, &parameters)?, parameters))
-    }
-
-    async fn parse(&self, engine: &Engine, request: Request) -> Result<Parsed, Error> {
-        match request {
-            Request::Metrics(query) => {
-                let compiled = engine.compiled(&self.definitions, &query)?;
-                let statement = Statement::Statement(Box::new(compiled.statement.clone()));
-                let plan = self.plan(statement).await?;
-                Ok(Parsed { plan, sql: compiled.sql.clone(), names: None, values: Vec::new() })
-            }
-            Request::Sql { text, parameters } => {
-                let statement = statement::parse(&text)?;
-                let names = column_names::of(&statement);
-                let plan = self.plan(statement).await?;
-                Ok(Parsed { plan, sql: text, names, values: parameters })
-            }
-        }
-    }
-
-    async fn plan(&self, statement: Statement) -> Result<LogicalPlan, Error> {
-        for reference in self.session.resolve_table_references(&statement)? {
-            // `FROM generate_series(1, 3)` looks like a table here.
-            let function = reference.schema().is_none()
-                && self.session.table_functions().contains_key(reference.table());
-            if !function {
-                self.names.check(&reference)?;
-            }
-        }
-        let plan = self.session.statement_to_plan(statement).await?;
-        let reads =
-            SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-        reads.verify_plan(&plan).map_err(|_| Error::ReadOnly("this statement".to_owned()))?;
-        Ok(plan)
-    }
-
-    /// Puts values in and settles the types. What is announced comes from the analysed plan: the
-    /// optimiser may narrow it, and both `prepare` and `query` must say the same (FLT-5).
-    fn bind(&self, parsed: Parsed, parameters: &Parameters) -> Result<Planned, Error> {
-        let bound = parameters.bind(parsed.plan, &parsed.values)?;
-        let plan = match bound {
-            LogicalPlan::Explain(_) => bound,
-            _ => {
-                self.session.analyzer().execute_and_check(bound, self.session.config_options(), |_, _| {})?
-            }
-        };
-        // A parameter's value decides whether a column can be null: with parameters, all can.
-        let nullable = !parameters.is_empty();
-        let names = parsed.names.filter(|names| names.len() == plan.schema().fields().len());
-        let schema = fit::schema(plan.schema().as_arrow(), names.as_deref(), nullable);
-        Ok(Planned { plan, schema, sql: parsed.sql })
     }
 }

@@ -79,6 +79,10 @@ impl Error {
         Self::Unknown { what, name, suggestion }
     }
 
+    pub(crate) fn too_many_rows(most: u64) -> Self {
+        Self::Exhausted(format!("result exceeds {} rows (limits.result_rows)", grouped(most)))
+    }
+
     /// Logs the cause, tells the caller nothing about it.
     #[cold]
     pub(crate) fn internal(cause: impl fmt::Display) -> Self {
@@ -92,8 +96,21 @@ impl Error {
     }
 }
 
+/// A number as people read it: `50,000,000`.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (n, digit) in digits.chars().enumerate() {
+        if n > 0 && (digits.len() - n).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// The closest name, if it is close enough to be what was meant.
-fn closest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn closest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let name = name.to_lowercase();
     known
         .into_iter()

@@ -7,19 +7,29 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod answer;
 mod column_names;
 mod cursor;
 mod engine;
 mod error;
+mod explain;
 mod fit;
 mod identity_join;
 pub mod json;
+pub mod metadata;
+mod metric_views;
 mod names;
 mod parameters;
+mod planning;
+mod plans;
+mod reads;
 mod request;
+mod results;
 mod run;
+mod semantic_layer;
 mod session;
 mod statement;
+mod stop;
 mod sum;
 mod system;
 mod views;
@@ -27,14 +37,16 @@ mod views;
 pub use datafusion::{common::ScalarValue, execution::SendableRecordBatchStream};
 
 pub use semantic::{
-    Audience, Catalog, DimensionKind, Grain, Metric, MetricKind, MetricQuery, OrderBy, QueryableDimension,
-    TimeRange, describe,
+    Audience, Catalog, DimensionKind, Grain, GroupBy, Metric, MetricKind, MetricQuery, MetricRequest,
+    MetricValue, OrderBy, QueryableDimension, TimeConstraint, TimeRange, describe,
 };
 
 pub use cursor::{Cursor, CursorError};
 pub use engine::{Engine, Options};
 pub use error::Error;
-pub use request::{Answer, Prepared, Provenance, Request, TableInfo, TableKind};
+pub use explain::{Explanation, Fragment};
+pub use request::{Answer, CacheUse, Prepared, Provenance, QueryOptions, Request, TableInfo, TableKind};
+pub use session::session_over;
 
 /// The one catalog of every SQL interface.
 pub const CATALOG: &str = "etalon";

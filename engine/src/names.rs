@@ -1,8 +1,12 @@
 //! Which tables and views there are, over one pinned snapshot and one version of the definitions.
 //! Nothing is registered per query: a table is made when a statement names it.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, OnceLock},
+};
 
+use arrow::datatypes::DataType;
 use async_trait::async_trait;
 use datafusion::{
     catalog::{CatalogProvider, SchemaProvider, TableProvider, view::ViewTable},
@@ -10,10 +14,12 @@ use datafusion::{
     logical_expr::LogicalPlan,
 };
 use model::Offset;
-use semantic::Catalog;
+use semantic::{Catalog, MetricQuery};
 
 use crate::{
-    CATALOG, Error, system,
+    CATALOG, Error,
+    metric_views::{MetricViewTable, Types, Views},
+    system,
     views::{self, Stored},
 };
 
@@ -38,14 +44,64 @@ const AUDIENCES: [(&str, &str); 2] = [("members", "audience_members"), ("changes
 #[derive(Debug)]
 pub(crate) struct Names {
     as_of: Offset,
-    stored: HashMap<String, Arc<dyn TableProvider>>,
+    stored: HashMap<String, warehouse::Table>,
     definitions: Arc<Catalog>,
+    views: Arc<Views>,
+    /// The words of the statement: hidden columns exist where they are named.
+    words: OnceLock<HashSet<String>>,
+    /// Relations of one statement, by bare name.
+    given: HashMap<String, Arc<dyn TableProvider>>,
 }
 
 impl Names {
-    pub(crate) fn new(snapshot: warehouse::Snapshot, definitions: Arc<Catalog>) -> Arc<Self> {
-        let stored = snapshot.tables.into_iter().map(|t| (t.name, t.provider)).collect();
-        Arc::new(Self { as_of: snapshot.next, stored, definitions })
+    pub(crate) fn new(
+        snapshot: warehouse::Snapshot,
+        definitions: Arc<Catalog>,
+        views: Arc<Views>,
+    ) -> Arc<Self> {
+        let stored = snapshot.tables.into_iter().map(|t| (t.name.clone(), t)).collect();
+        let (words, given) = (OnceLock::new(), HashMap::new());
+        Arc::new(Self { as_of: snapshot.next, stored, definitions, views, words, given })
+    }
+
+    /// The same names, and relations that one statement brings along.
+    pub(crate) fn with(&self, given: HashMap<String, Arc<dyn TableProvider>>) -> Arc<Self> {
+        let (stored, definitions) = (self.stored.clone(), Arc::clone(&self.definitions));
+        let (views, words) = (Arc::clone(&self.views), OnceLock::new());
+        Arc::new(Self { as_of: self.as_of, stored, definitions, views, words, given })
+    }
+
+    /// Says which words the statement has, before any of its names is looked up.
+    pub(crate) fn mention(&self, words: HashSet<String>) {
+        // A session plans one statement; what is compiled from it mentions no metric view.
+        let _ = self.words.set(words);
+    }
+
+    /// The stored table that a scan reads.
+    pub(crate) fn table_of(&self, provider: &Arc<dyn TableProvider>) -> Option<&warehouse::Table> {
+        self.stored.values().find(|table| Arc::ptr_eq(&table.provider, provider))
+    }
+
+    /// The stored table of a name.
+    pub(crate) fn stored_table(&self, name: &str) -> Option<&warehouse::Table> {
+        self.stored.get(name)
+    }
+
+    /// Works out the columns of a metric view where planning must tell their types.
+    pub(crate) fn describe_view(&self, reference: &TableReference, types: &Types<'_>) {
+        let name = match reference.schema() {
+            Some("metrics") => self.spelling("metrics", reference.table()),
+            Some(_) => None,
+            None => self
+                .search(reference.table())
+                .ok()
+                .flatten()
+                .filter(|found| found.0 == "metrics")
+                .map(|f| f.1),
+        };
+        if let Some(name) = name {
+            self.views.view(name, types);
+        }
     }
 
     pub(crate) fn as_of(&self) -> Offset {
@@ -78,7 +134,8 @@ impl Names {
                 let declared = self.definitions.audiences.iter().map(|a| a.name.as_str());
                 Box::new(self.present(&AUDIENCES).chain(["catalog"]).chain(declared))
             }
-            "system" => Box::new(["dimensions", "metrics"].into_iter()),
+            "metrics" => Box::new(self.views.names()),
+            "system" => Box::new(["dimensions", "metric_views", "metrics"].into_iter()),
             _ => Box::new(std::iter::empty()),
         }
     }
@@ -102,6 +159,9 @@ impl Names {
     /// The table or view of a name; `None` if there is none.
     pub(crate) fn table(&self, schema: &str, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
         if schema == SEARCH_PATH {
+            if let Some(given) = self.given.get(name) {
+                return Ok(Some(Arc::clone(given)));
+            }
             return match self.search(name)? {
                 Some((schema, name)) => self.exact(schema, name),
                 None => Ok(None),
@@ -115,8 +175,13 @@ impl Names {
 
     /// Where a bare name is found; found twice is an error that lists both.
     fn search(&self, name: &str) -> Result<Option<(&'static str, &str)>> {
-        let mut found =
-            BARE_NAMES.into_iter().filter_map(|schema| Some((schema, self.spelling(schema, name)?)));
+        let found = BARE_NAMES.into_iter().filter_map(|schema| Some((schema, self.spelling(schema, name)?)));
+        let mut found: Vec<(&'static str, &str)> = found.collect();
+        if found.len() > 1 {
+            // What nobody declared leaves the bare name to the rest.
+            found.retain(|(schema, name)| *schema != "metrics" || !self.views.is_automatic(name));
+        }
+        let mut found = found.into_iter();
         let Some(first) = found.next() else { return Ok(None) };
         let others: Vec<String> = found.map(|(schema, name)| format!("'{schema}.{name}'")).collect();
         if others.is_empty() {
@@ -129,7 +194,9 @@ impl Names {
 
     fn exact(&self, schema: &str, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
         let plan = match (schema, name) {
-            ("warehouse", _) => return Ok(self.stored.get(name).cloned()),
+            ("warehouse", _) => return Ok(self.stored.get(name).map(|table| Arc::clone(&table.provider))),
+            ("metrics", _) => return Ok(self.metric_view(name)),
+            ("system", "metric_views") => return system::metric_views(&self.views).map(Some),
             ("system", "metrics") => return system::metrics(&self.definitions).map(Some),
             ("system", "dimensions") => return system::dimensions(&self.definitions).map(Some),
             ("events", _) => self.event_view(name)?,
@@ -141,7 +208,13 @@ impl Names {
     }
 
     fn stored(&self, name: &str) -> Option<Stored<'_>> {
-        self.stored.get_key_value(name).map(|(name, provider)| Stored { name, provider })
+        self.stored.get(name).map(|table| Stored { name: &table.name, provider: &table.provider })
+    }
+
+    fn metric_view(&self, name: &str) -> Option<Arc<dyn TableProvider>> {
+        let view = self.views.view(name, &|query| declared_types(&self.definitions, query))?;
+        let none = HashSet::new();
+        Some(Arc::new(MetricViewTable::new(view, self.words.get().unwrap_or(&none))))
     }
 
     fn event_view(&self, name: &str) -> Result<Option<LogicalPlan>> {
@@ -194,6 +267,12 @@ impl Names {
         };
         Err(Error::unknown("table", reference.to_string(), known.iter().map(String::as_str)))
     }
+}
+
+/// The types of a metric query's columns, where the definitions tell all of them.
+fn declared_types(definitions: &Catalog, query: &MetricQuery) -> Option<Vec<DataType>> {
+    let compiled = semantic::compile(definitions, query).ok()?;
+    crate::metric_views::types_of(&compiled)
 }
 
 /// [`Names`] as DataFusion wants to see them.

@@ -20,7 +20,10 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use crate::{Error, fit};
+use crate::{
+    Error, fit,
+    stop::{Guard, Stop},
+};
 
 /// Batches that wait for a slow reader.
 const READ_AHEAD: usize = 2;
@@ -52,9 +55,28 @@ impl Deadline {
         }
     }
 
-    fn passed(self) -> Error {
+    /// Waits for something no longer than the query may take.
+    pub(crate) async fn wait<T>(self, event: impl Future<Output = T>) -> std::result::Result<T, Error> {
+        timeout_at(self.at, event).await.map_err(|_| self.passed())
+    }
+
+    pub(crate) fn is_over(self) -> bool {
+        Instant::now() >= self.at
+    }
+
+    pub(crate) fn passed(self) -> Error {
         Error::Timeout(self.after)
     }
+}
+
+/// What a plan runs under.
+#[derive(Debug, Clone)]
+pub(crate) struct Limits {
+    pub(crate) deadline: Deadline,
+    /// What the plan's joins look at.
+    pub(crate) stop: Stop,
+    /// An answer with more rows is an error, never a shorter answer.
+    pub(crate) result_rows: u64,
 }
 
 /// Starts a plan. The stream has exactly this schema, and stops the plan when it is dropped.
@@ -62,13 +84,15 @@ pub(crate) fn start(
     plan: Arc<dyn ExecutionPlan>,
     context: Arc<TaskContext>,
     schema: &SchemaRef,
-    deadline: Deadline,
+    limits: Limits,
     runtime: &Handle,
 ) -> Rows {
     let (sender, receiver) = mpsc::channel(READ_AHEAD);
     let announced = Arc::clone(schema);
+    let Limits { deadline, stop, result_rows } = limits;
     let task = runtime.spawn(async move {
-        let last = match timeout_at(deadline.at, drive(plan, context, &announced, &sender)).await {
+        let driven = drive(plan, context, &announced, result_rows, &sender);
+        let last = match timeout_at(deadline.at, driven).await {
             Ok(Ok(())) => Item::End,
             Ok(Err(error)) => Item::Failed(error),
             Err(_) => Item::Failed(deadline.passed().into_stream_item()),
@@ -76,18 +100,25 @@ pub(crate) fn start(
         // The reader may be gone; then nobody waits for the last item.
         let _ = sender.send(last).await;
     });
-    Rows { schema: Arc::clone(schema), items: receiver, over: false, _stop: StopOnDrop(task.abort_handle()) }
+    let ends = (stop.guard(), StopOnDrop(task.abort_handle()));
+    Rows { schema: Arc::clone(schema), items: receiver, over: false, _ends: ends }
 }
 
 async fn drive(
     plan: Arc<dyn ExecutionPlan>,
     context: Arc<TaskContext>,
     schema: &SchemaRef,
+    most: u64,
     sender: &Sender<Item>,
 ) -> Result<()> {
     let mut batches = execute_stream(plan, context)?;
+    let mut rows = 0;
     while let Some(batch) = batches.next().await {
         let batch = batch?;
+        rows += batch.num_rows() as u64;
+        if rows > most {
+            return Err(Error::too_many_rows(most).into_stream_item());
+        }
         if batch.num_rows() == 0 {
             continue;
         }
@@ -120,7 +151,7 @@ pub(crate) struct Rows {
     schema: SchemaRef,
     items: Receiver<Item>,
     over: bool,
-    _stop: StopOnDrop,
+    _ends: (Guard, StopOnDrop),
 }
 
 impl Stream for Rows {

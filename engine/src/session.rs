@@ -14,7 +14,10 @@ use datafusion::{
 };
 use model::Clock;
 
-use crate::{CATALOG, Options, identity_join::DropUnusedIdentityJoin, names::SEARCH_PATH, sum::exact_sum};
+use crate::{
+    CATALOG, Error, Options, identity_join::DropUnusedIdentityJoin, metric_views::measure_functions,
+    names::SEARCH_PATH, sum::exact_sum,
+};
 
 /// The one place where sessions are made. Functions, rules and the memory pool are built once; a
 /// session is a copy with its own names and its own `now()`.
@@ -53,6 +56,16 @@ impl Sessions {
     }
 }
 
+/// A session exactly as queries get it, over other tables than the warehouse's: only with the engine's
+/// own settings, functions and limits do comparisons of answers or of speed say anything.
+pub fn session_over(
+    tables: Arc<dyn CatalogProvider>,
+    options: &Options,
+    clock: Arc<dyn Clock>,
+) -> std::result::Result<SessionState, Error> {
+    Ok(Sessions::new(options, clock)?.session(tables))
+}
+
 fn config(options: &Options) -> SessionConfig {
     let mut config = SessionConfig::new()
         .with_default_catalog_and_schema(CATALOG, SEARCH_PATH)
@@ -71,6 +84,7 @@ fn config(options: &Options) -> SessionConfig {
 fn exact_functions() -> Vec<Arc<datafusion::logical_expr::AggregateUDF>> {
     let mut functions = datafusion::execution::SessionStateDefaults::default_aggregate_functions();
     functions.push(Arc::new(exact_sum()));
+    functions.extend(measure_functions());
     functions
 }
 

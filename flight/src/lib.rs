@@ -27,4 +27,4 @@ mod type_info;
 pub use auth::Authenticate;
 pub use options::Options;
 pub use serve::serve;
-pub use service::{Service, service};
+pub use service::{Server, Service, service};

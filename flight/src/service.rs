@@ -29,8 +29,11 @@ const READ_BYTES: usize = 16 * 1024 * 1024;
 /// Most bytes of parameters that one statement can have bound.
 const PARAMETER_BYTES: usize = 8 * 1024 * 1024;
 
+/// What a gRPC server serves; several may serve clones of one.
+pub type Server = FlightServiceServer<Service>;
+
 /// The service for a gRPC server.
-pub fn service(engine: Engine, authenticate: Authenticate, options: Options) -> FlightServiceServer<Service> {
+pub fn service(engine: Engine, authenticate: Authenticate, options: Options) -> Server {
     let service = Service {
         statements: Statements::new(engine.clone(), &options),
         prepared: PreparedStatements::new(&options),

@@ -27,10 +27,13 @@ pub(crate) enum Command {
     Demo(Demo),
     /// Check definition files; prints every problem as file:line:col, exit code 1 if there is an error.
     Check {
-        /// Files, or folders of .yaml files.
+        /// Files, or folders of .yaml files; dbt projects, semantic_manifest.json and Ossie files as well.
         #[arg(required = true)]
         paths: Vec<PathBuf>,
     },
+    /// Write definitions in another format.
+    #[command(subcommand)]
+    Export(Export),
     /// Ask a running server for metrics.
     Query(Query),
     /// Ask a running server in SQL.
@@ -56,6 +59,29 @@ pub(crate) enum Command {
     Webhooks(Webhooks),
     /// Print the annotated default configuration.
     Config,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Export {
+    /// As Apache Ossie, to standard output.
+    Ossie {
+        /// Files, or folders of .yaml files.
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+        /// Name of the semantic model.
+        #[arg(long, default_value = "etalon")]
+        name: String,
+        /// How it is written.
+        #[arg(long, value_enum, default_value_t = ExportFormat::Yaml)]
+        format: ExportFormat,
+    },
+}
+
+/// How an export is written.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum ExportFormat {
+    Yaml,
+    Json,
 }
 
 #[derive(Debug, Args)]

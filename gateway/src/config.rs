@@ -33,6 +33,8 @@ pub(crate) struct Config {
 pub(crate) struct Http {
     pub(crate) listen: SocketAddr,
     pub(crate) path_prefixes: Vec<String>,
+    pub(crate) tls_cert: PathBuf,
+    pub(crate) tls_key: PathBuf,
 }
 
 #[derive(Debug, Clone, Deserialize)]

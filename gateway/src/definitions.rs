@@ -9,7 +9,20 @@ use anyhow::Context as _;
 use model::Severity;
 use semantic::{Catalog, Loaded, SourceFile};
 
-/// Reads a file, or every `.yaml` and `.yml` file of a folder in the order of their names.
+/// Folders of a dbt project that hold no definitions of its own.
+const NOT_OURS: [&str; 4] = ["target", "dbt_packages", "node_modules", "logs"];
+/// Files of a dbt project that configure dbt itself.
+const OF_DBT: [&str; 6] = [
+    "dbt_project.yml",
+    "dependencies.yml",
+    "package-lock.yml",
+    "packages.yml",
+    "profiles.yml",
+    "selectors.yml",
+];
+
+/// Reads a file, or every `.yaml` and `.yml` file and every semantic manifest of a folder and the folders
+/// in it, in the order of their names.
 pub(crate) fn load(paths: &[PathBuf]) -> anyhow::Result<Loaded> {
     let mut files = Vec::new();
     for path in paths {
@@ -30,7 +43,7 @@ fn read(path: &Path, files: &mut Vec<SourceFile>) -> anyhow::Result<()> {
                 .map(|e| e.map(|e| e.path()))
                 .collect::<Result<_, _>>()
                 .with_context(|| name.clone())?;
-            inside.retain(|p| matches!(p.extension().and_then(|e| e.to_str()), Some("yaml" | "yml")));
+            inside.retain(|path| is_wanted(path));
             inside.sort();
             for path in &inside {
                 read(path, files)?;
@@ -39,6 +52,20 @@ fn read(path: &Path, files: &mut Vec<SourceFile>) -> anyhow::Result<()> {
         Err(error) => return Err(error).with_context(|| format!("cannot read definitions {name}")),
     }
     Ok(())
+}
+
+/// Whether a path found in a folder is read. One that is named on the command line always is.
+fn is_wanted(path: &Path) -> bool {
+    let Some(name) = path.file_name().and_then(|n| n.to_str()) else { return false };
+    if name.starts_with('.') {
+        return false;
+    }
+    if path.is_dir() {
+        // A link may lead back to where it is.
+        return !path.is_symlink() && !NOT_OURS.contains(&name);
+    }
+    let is_yaml = matches!(path.extension().and_then(|e| e.to_str()), Some("yaml" | "yml"));
+    (is_yaml && !OF_DBT.contains(&name)) || name == "semantic_manifest.json"
 }
 
 /// The catalog, or every problem in one error.

@@ -17,6 +17,7 @@ use axum::{
 use eventlog::EmbeddedLog;
 use model::Clock;
 use serde_json::json;
+use tower::ServiceExt as _;
 
 use crate::auth::Auth;
 
@@ -59,6 +60,21 @@ pub(crate) fn router(parts: Parts) -> Router {
         .with_state(parts.clone());
     let open = Router::new().merge(health::router()).merge(metrics::router()).with_state(parts.clone());
     open.merge(operators).merge(graphql).merge(rest).fallback_service(parts.collector.router())
+}
+
+/// The same port for gRPC: clients of the dbt Semantic Layer know one address for everything. What says
+/// that it is gRPC goes there, whatever its path, so that it is answered as gRPC.
+pub(crate) fn with_grpc(http: Router, flight: flight::Server) -> Router {
+    let grpc = tonic::service::Routes::new(flight).into_axum_router();
+    Router::new().fallback_service(tower::service_fn(move |request: Request| {
+        let router = if is_grpc(request.headers()) { grpc.clone() } else { http.clone() };
+        router.oneshot(request)
+    }))
+}
+
+fn is_grpc(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).map(|value| value.as_bytes());
+    kind.is_some_and(|kind| kind.starts_with(b"application/grpc"))
 }
 
 async fn authenticated(State(parts): State<Parts>, request: Request, next: Next) -> Response {

@@ -1,17 +1,25 @@
-//! The HTTP listener: HTTP/1.1 and HTTP/2, bounded headers and times, graceful stop.
+//! The HTTP listener: HTTP/1.1 and HTTP/2, in clear or over TLS, bounded headers and times, graceful stop.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router, extract::ConnectInfo};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto::Builder, graceful::GracefulShutdown},
+    server::{
+        conn::auto::Builder,
+        graceful::{GracefulShutdown, Watcher},
+    },
     service::TowerToHyperService,
 };
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+    sync::watch,
+};
+use tokio_rustls::TlsAcceptor;
 use tower::{ServiceExt as _, util::MapRequest};
 
-/// A client that has not sent its headers by then is cut (C-28).
+/// A client that has not shaken hands, or not sent its headers, by then is cut (C-28).
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long open requests may take to end after a stop was asked for.
 const DRAIN: Duration = Duration::from_secs(9);
@@ -20,6 +28,7 @@ const DRAIN: Duration = Duration::from_secs(9);
 pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
+    tls: Option<TlsAcceptor>,
     mut stop: watch::Receiver<bool>,
 ) -> io::Result<()> {
     let mut builder = Builder::new(TokioExecutor::new());
@@ -42,21 +51,48 @@ pub(crate) async fn serve(
         };
         // Answers are small and awaited: waiting for more bytes would only add delay.
         _ = stream.set_nodelay(true);
-        let service = TowerToHyperService::new(with_peer(router.clone(), peer));
-        let builder = Arc::clone(&builder);
-        let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
-        let connection = graceful.watch(connection);
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%peer, %error, "connection ended");
-            }
-        });
+        let connection = Connection {
+            router: router.clone(),
+            builder: Arc::clone(&builder),
+            watcher: graceful.watcher(),
+            peer,
+        };
+        let tls = tls.clone();
+        tokio::spawn(async move { connection.serve(stream, tls).await });
     }
     drop(listener);
     if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
         tracing::warn!("some connections did not end in time");
     }
     Ok(())
+}
+
+/// One client.
+struct Connection {
+    router: Router,
+    builder: Arc<Builder<TokioExecutor>>,
+    watcher: Watcher,
+    peer: SocketAddr,
+}
+
+impl Connection {
+    async fn serve(self, stream: TcpStream, tls: Option<TlsAcceptor>) {
+        let Some(tls) = tls else { return self.http(stream).await };
+        let peer = self.peer;
+        match tokio::time::timeout(HEADER_TIMEOUT, tls.accept(stream)).await {
+            Ok(Ok(stream)) => self.http(stream).await,
+            Ok(Err(error)) => tracing::debug!(%peer, %error, "no TLS connection"),
+            Err(_) => tracing::debug!(%peer, "the client did not finish its TLS handshake"),
+        }
+    }
+
+    async fn http(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        let service = TowerToHyperService::new(with_peer(self.router, self.peer));
+        let connection = self.builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+        if let Err(error) = self.watcher.watch(connection.into_owned()).await {
+            tracing::debug!(peer = %self.peer, %error, "connection ended");
+        }
+    }
 }
 
 async fn stopped(stop: &mut watch::Receiver<bool>) {

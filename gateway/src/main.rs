@@ -17,6 +17,7 @@ mod http;
 mod keys;
 mod listener;
 mod serve;
+mod tls;
 mod units;
 
 use std::{
@@ -30,7 +31,7 @@ use clap::Parser as _;
 use model::Severity;
 use tracing_subscriber::EnvFilter;
 
-use cli::{Cli, Command};
+use cli::{Cli, Command, Export, ExportFormat};
 use config::Config;
 
 fn main() -> ExitCode {
@@ -73,6 +74,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         }
         Command::Check { paths } => return check(&paths),
+        Command::Export(Export::Ossie { paths, name, format }) => return export_ossie(&paths, &name, format),
         _ => {}
     }
     let runtime = tokio::runtime::Runtime::new().context("the runtime could not be started")?;
@@ -86,7 +88,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             Command::Profile(profile) => command::profile(profile).await?,
             Command::DeadLetters(letters) => command::dead_letters(letters).await?,
             Command::Webhooks(webhooks) => command::webhooks(webhooks).await?,
-            Command::Config | Command::Check { .. } => {}
+            Command::Config | Command::Check { .. } | Command::Export(_) => {}
         }
         Ok(ExitCode::SUCCESS)
     })
@@ -101,14 +103,33 @@ fn check(paths: &[PathBuf]) -> anyhow::Result<ExitCode> {
     let errors = loaded.diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
     match &loaded.catalog {
         Some(catalog) => println!(
-            "ok: {} metrics, {} audiences, {} planned events",
-            catalog.metrics.len(),
+            "ok: {} models, {} metrics, {} saved queries, {} metric views, {} audiences, {} planned events",
+            catalog.semantic_models.iter().filter(|m| !m.automatic).count(),
+            catalog.metrics.iter().filter(|m| !m.private).count(),
+            catalog.saved_queries.len(),
+            catalog.metric_views.len(),
             catalog.audiences.len(),
             catalog.tracking_plan.events.len()
         ),
         None => println!("{errors} {}", if errors == 1 { "error" } else { "errors" }),
     }
     Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// `etalon export ossie`: the definitions to standard output, their problems to standard error.
+fn export_ossie(paths: &[PathBuf], name: &str, format: ExportFormat) -> anyhow::Result<ExitCode> {
+    let loaded = definitions::load(paths)?;
+    for diagnostic in &loaded.diagnostics {
+        eprintln!("{diagnostic}");
+    }
+    let Some(catalog) = &loaded.catalog else { return Ok(ExitCode::FAILURE) };
+    let format = match format {
+        ExportFormat::Yaml => semantic::OssieFormat::Yaml,
+        ExportFormat::Json => semantic::OssieFormat::Json,
+    };
+    let text = semantic::export_ossie(catalog, name, format);
+    std::io::stdout().write_all(text.as_bytes()).context("standard output")?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Reads the configuration file and the environment.

@@ -15,7 +15,7 @@ use crate::{
     config::{self, Config},
     definitions,
     http::{self, Parts},
-    keys, listener,
+    keys, listener, tls,
 };
 
 /// Memory for blocks of derived state read from disk.
@@ -65,6 +65,7 @@ pub(crate) struct Server {
 impl Server {
     /// Binds the listeners, opens the data folder and starts every part.
     pub(crate) async fn start(config: Config, catalog: Catalog) -> anyhow::Result<Self> {
+        let tls = tls::acceptor(&config.http.tls_cert, &config.http.tls_key)?;
         let http = bind(config.http.listen, "http.listen").await?;
         let flight = bind(config.flight.listen, "flight.listen").await?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
@@ -111,11 +112,12 @@ impl Server {
         };
         let (http_address, flight_address) = (http.local_addr()?, flight.local_addr()?);
         let service = flight::service(engine, auth, flight::Options::new(clock));
+        let router = http::with_grpc(http::router(parts), service.clone());
         let storing = storing_runtime()?;
         let serving = tokio::runtime::Handle::current();
         let tasks = vec![
             spawn(storing.handle(), "warehouse", run_warehouse(warehouse.clone(), stopped.clone())),
-            spawn(&serving, "http", listener::serve(http, http::router(parts), stopped.clone())),
+            spawn(&serving, "http", listener::serve(http, router, tls, stopped.clone())),
             spawn(&serving, "flight", flight::serve(service, flight, stopping(stopped))),
         ];
         Ok(Self {

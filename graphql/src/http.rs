@@ -14,7 +14,7 @@ use axum::{
 use model::{Clock, Principal, Retry};
 use serde_json::Value as Json;
 
-use crate::{Error, error, limits, origin, page, schema::Schemas, socket, sse};
+use crate::{Error, dbt, error, limits, origin, page, schema::Schemas, socket, sse};
 
 /// Tells who a bearer token, or the lack of one, stands for. `None` refuses.
 pub type Authenticate = Arc<dyn Fn(Option<&str>) -> Option<Principal> + Send + Sync>;
@@ -45,15 +45,17 @@ impl std::fmt::Debug for Deps {
 /// Texts beyond the limit of the query itself: variables.
 const MAX_BODY: usize = 1024 * 1024;
 
-/// Everything under `/graphql`.
+/// Everything under `/graphql`, and the dbt Semantic Layer's API at `/api/graphql`.
 pub fn router(deps: Deps) -> Router {
+    let queries = dbt::Queries::new(deps.engine.clone(), Arc::clone(&deps.clock), dbt::Limits::default());
+    let dbt = dbt::router(dbt::Service::new(deps.engine.clone(), queries, Arc::clone(&deps.auth)));
     let service = Service {
         schemas: Schemas::new(&deps),
         auth: deps.auth,
         engine: deps.engine,
         timings: socket::Timings::default(),
     };
-    routes(service)
+    routes(service).merge(dbt)
 }
 
 pub(crate) fn routes(service: Service) -> Router {

@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use async_graphql::dynamic::{ObjectAccessor, ValueAccessor};
-use engine::{Cursor, MetricQuery, OrderBy, TimeRange};
+use engine::{Cursor, MetricQuery, OrderBy, TimeConstraint, TimeRange};
 use model::{ProfileId, Timestamp};
 
 use crate::Error;
@@ -60,16 +60,17 @@ pub(crate) fn metric_query(args: &Args<'_>) -> Result<MetricQuery, Error> {
     let input = input.map_err(|_| wrong("input", "an object"))?;
     let limit = given(&input, "limit").map(|value| value.u64());
     Ok(MetricQuery {
-        metrics: texts(&input, "metrics")?,
-        group_by: texts(&input, "groupBy")?,
+        metrics: texts(&input, "metrics")?.into_iter().map(Into::into).collect(),
+        group_by: texts(&input, "groupBy")?.into_iter().map(Into::into).collect(),
         filters: texts(&input, "where")?,
         time: time_range(&input)?,
         order_by: order(&input)?,
         limit: limit.transpose().map_err(|_| wrong("limit", "a number from 0"))?,
+        ..MetricQuery::default()
     })
 }
 
-fn time_range(input: &Args<'_>) -> Result<Option<TimeRange>, Error> {
+fn time_range(input: &Args<'_>) -> Result<Option<TimeConstraint>, Error> {
     let Some(range) = given(input, "time") else { return Ok(None) };
     let range = range.object().map_err(|_| wrong("time", "an object"))?;
     let instant = |name: &str| {
@@ -77,7 +78,7 @@ fn time_range(input: &Args<'_>) -> Result<Option<TimeRange>, Error> {
         let parse = |text| Timestamp::parse(text).ok_or_else(|| wrong(name, "an instant in RFC 3339"));
         text.map(parse).transpose()
     };
-    Ok(Some(TimeRange { from: instant("from")?, to: instant("to")? }))
+    Ok(Some(TimeConstraint::Between(TimeRange { from: instant("from")?, to: instant("to")? })))
 }
 
 fn order(input: &Args<'_>) -> Result<Vec<OrderBy>, Error> {
@@ -107,9 +108,9 @@ impl Page {
     pub(crate) fn new(mut query: MetricQuery, first: usize, after: Option<&str>) -> Result<Self, Error> {
         let hash = hash(&query);
         let skip = after.map(|cursor| Cursor::rows(cursor, hash)).transpose()?.unwrap_or(0);
-        for name in &query.group_by {
-            if !query.order_by.iter().any(|item| item.name == *name) {
-                query.order_by.push(OrderBy { name: name.clone(), descending: false });
+        for name in query.group_by.iter().map(|item| item.text().to_owned()).collect::<Vec<_>>() {
+            if !query.order_by.iter().any(|item| item.name == name) {
+                query.order_by.push(OrderBy { name, descending: false });
             }
         }
         let wanted = skip.saturating_add(first as u64).saturating_add(1);

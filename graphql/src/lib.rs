@@ -1,4 +1,5 @@
 //! GraphQL at `/graphql`: metrics, profiles and audiences for apps, and audience changes as they happen.
+//! Beside it, at `/api/graphql`, the API of the dbt Semantic Layer for its clients.
 //!
 //! Selected fields say what is read; every question goes to `engine`, `identity` or `audiences` as it is.
 //! Transports: POST, `graphql-transport-ws` for subscriptions, server-sent events, and GraphiQL on GET.
@@ -6,6 +7,7 @@
 //! Must never know: a metric's SQL, access rules, how membership is computed, other protocols.
 #![forbid(unsafe_code)]
 
+mod dbt;
 mod error;
 mod http;
 mod input;

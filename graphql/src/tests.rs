@@ -1,5 +1,6 @@
 //! The service as clients see it.
 
+mod dbt;
 mod requests;
 mod sockets;
 

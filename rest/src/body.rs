@@ -1,6 +1,6 @@
 //! Request bodies, read by hand into the engine's types: an unknown key is an error, not a default.
 
-use engine::{MetricQuery, OrderBy, Request, ScalarValue, TimeRange};
+use engine::{MetricQuery, OrderBy, Request, ScalarValue, TimeConstraint, TimeRange};
 use model::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
@@ -90,17 +90,23 @@ struct SqlBody {
 /// The body of `/query`.
 pub(crate) fn metrics(body: &[u8]) -> Result<Request, Error> {
     let body: MetricsBody = read(body)?;
-    let time = body.time.map(|time| -> Result<TimeRange, Error> {
-        Ok(TimeRange { from: instant("time.from", time.from)?, to: instant("time.to", time.to)? })
+    let time = body.time.map(|time| -> Result<TimeConstraint, Error> {
+        let range = TimeRange { from: instant("time.from", time.from)?, to: instant("time.to", time.to)? };
+        Ok(TimeConstraint::Between(range))
     });
     Ok(Request::Metrics(MetricQuery {
-        metrics: body.metrics.into(),
-        group_by: body.group_by.into(),
+        metrics: named(body.metrics),
+        group_by: named(body.group_by),
         filters: body.filters.into(),
         time: time.transpose()?,
         order_by: body.order_by.into_iter().map(OrderBy::from).collect(),
         limit: body.limit,
+        ..MetricQuery::default()
     }))
+}
+
+fn named<T: From<String>>(names: impl Into<Vec<String>>) -> Vec<T> {
+    names.into().into_iter().map(T::from).collect()
 }
 
 /// The body of `/sql`.
@@ -170,7 +176,8 @@ mod tests {
     #[test]
     fn time_bounds_are_instants() {
         let query = query(r#"{"metrics":"a","time":{"from":"2026-01-01"},"limit":5}"#);
-        assert_eq!(query.time.and_then(|t| t.from), Timestamp::parse("2026-01-01"));
+        let from = Timestamp::parse("2026-01-01");
+        assert_eq!(query.time, Some(TimeConstraint::Between(TimeRange { from, to: None })));
         assert_eq!(query.limit, Some(5));
         assert!(metrics(br#"{"metrics":"a","time":{"from":"soon"}}"#).is_err());
     }

@@ -41,6 +41,16 @@ impl Report {
         self.diagnostics.iter().any(|d| d.severity == Severity::Error)
     }
 
+    /// How many problems were found so far.
+    pub(crate) fn count(&self) -> usize {
+        self.diagnostics.len()
+    }
+
+    /// All problems, in the order they were found.
+    pub(crate) fn into_all(self) -> Vec<Diagnostic> {
+        self.diagnostics
+    }
+
     /// All problems, by file in the order of `files`, then by place.
     pub(crate) fn finish(mut self, files: &[&str]) -> Vec<Diagnostic> {
         let rank = |d: &Diagnostic| {

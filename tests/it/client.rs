@@ -42,6 +42,13 @@ pub(crate) async fn run_python(script: &str, arguments: &[&str], input: &str) ->
     output(script, python(script, arguments), input).await
 }
 
+/// Runs a Python client that is told things by variables.
+pub(crate) async fn run_python_with(script: &str, arguments: &[&str], variables: &[(&str, &str)]) -> String {
+    let mut command = python(script, arguments);
+    command.envs(variables.iter().copied());
+    output(script, command, "").await
+}
+
 /// Runs a Node client to its end; its standard output.
 pub(crate) async fn run_node(script: &str, arguments: &[&str]) -> String {
     output(script, node(script, arguments), "").await

@@ -9,6 +9,7 @@ mod bad_input;
 mod client;
 mod collect;
 mod command_line;
+mod dbt;
 mod disk_full;
 mod flight_sql;
 mod graphql;

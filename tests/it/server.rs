@@ -105,6 +105,17 @@ impl Server {
         Self::in_folder(dir).await
     }
 
+    /// Starts with TLS on the HTTP port.
+    pub(crate) async fn with_tls(cert: &Path, key: &Path, config: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        configure(dir.path(), DEFINITIONS, config);
+        let file = dir.path().join("etalon.toml");
+        let listen = "[http]\n";
+        let secure = format!("{listen}tls_cert = {cert:?}\ntls_key = {key:?}\n");
+        fs::write(&file, fs::read_to_string(&file).unwrap().replacen(listen, &secure, 1)).unwrap();
+        Self::in_folder(dir).await
+    }
+
     /// Starts on a folder that an earlier process left.
     pub(crate) async fn in_folder(dir: TempDir) -> Self {
         let mut child = command(dir.path()).spawn().unwrap();

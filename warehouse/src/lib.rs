@@ -36,5 +36,5 @@ mod tests;
 
 pub use embedded::{Embedded, Statistics};
 pub use error::Error;
-pub use snapshot::{Snapshot, Table};
+pub use snapshot::{Snapshot, Table, Version};
 pub use spec::{ColumnSpec, EventRow, EventTablePlan, Options, RowBatch, TableSpec, Upsert};

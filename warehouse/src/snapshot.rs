@@ -1,4 +1,10 @@
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use datafusion::catalog::TableProvider;
 use model::Offset;
@@ -21,6 +27,47 @@ pub struct Table {
     pub name: String,
     /// Its rows.
     pub provider: Arc<dyn TableProvider>,
+    /// Which rows these are.
+    pub version: Version,
+}
+
+/// Which rows of a table a snapshot has. Storing, merging and compacting change no rows, so they leave
+/// it as it is.
+#[derive(Debug, Clone)]
+pub struct Version {
+    current: Arc<AtomicU64>,
+    pinned: u64,
+}
+
+impl Version {
+    /// Whether the table still has exactly these rows. Takes no lock.
+    pub fn is_current(&self) -> bool {
+        self.current.load(Ordering::Acquire) == self.pinned
+    }
+
+    /// A number that grows with every change since the start; for people.
+    pub fn number(&self) -> u64 {
+        self.pinned
+    }
+
+    /// The number the table has now.
+    pub fn current_number(&self) -> u64 {
+        self.current.load(Ordering::Acquire)
+    }
+}
+
+/// The number of changes a table has seen.
+#[derive(Debug, Default)]
+pub(crate) struct Changes(Arc<AtomicU64>);
+
+impl Changes {
+    pub(crate) fn count(&self) {
+        self.0.fetch_add(1, Ordering::Release);
+    }
+
+    pub(crate) fn pin(&self) -> Version {
+        Version { current: Arc::clone(&self.0), pinned: self.0.load(Ordering::Acquire) }
+    }
 }
 
 impl fmt::Debug for Table {

@@ -17,7 +17,7 @@ use crate::{
     layout::{self, Kind},
     log_table::LogTable,
     provider::PinnedTable,
-    snapshot::{Snapshot, Table},
+    snapshot::{Changes, Snapshot, Table},
     spec::{EventRow, Options, RowBatch, TableSpec, Upsert},
 };
 
@@ -42,6 +42,7 @@ pub(crate) struct Slot {
     pub(crate) name: String,
     pub(crate) body: Body,
     pub(crate) files: Arc<Mutex<DeltaFiles>>,
+    changes: Changes,
 }
 
 impl Slot {
@@ -103,7 +104,8 @@ impl State {
         let slot = self.slots.len();
         self.event_tables += usize::from(matches!(body, Body::Typed(..)));
         self.names.insert(name.to_owned(), slot);
-        self.slots.push(Slot { name: name.to_owned(), body, files: Arc::new(Mutex::new(files)) });
+        let (files, changes) = (Arc::new(Mutex::new(files)), Changes::default());
+        self.slots.push(Slot { name: name.to_owned(), body, files, changes });
         slot
     }
 
@@ -152,6 +154,7 @@ impl State {
         {
             write_event(&mut events.columns, call, &name);
         }
+        events[EVENTS].changes.count();
         let Some(slot) = typed else { return };
         let mut conflicts = Vec::new();
         if let Body::Typed(table, flattener) = &mut self.slots[slot].body
@@ -159,6 +162,7 @@ impl State {
         {
             conflicts = flattener.write(&mut table.columns, call);
         }
+        self.slots[slot].changes.count();
         for conflict in conflicts {
             self.write_conflict(slot, call, &conflict);
         }
@@ -166,6 +170,7 @@ impl State {
 
     fn write_conflict(&mut self, slot: usize, call: &Call<'_>, conflict: &Conflict) {
         let name = self.slots[slot].name.clone();
+        self.slots[CONFLICTS].changes.count();
         let Some(table) = self.slots[CONFLICTS].log() else { return };
         if call.row.offset < table.durable {
             return;
@@ -231,6 +236,7 @@ impl State {
             debug_assert!(false, "table {} has no spec", upsert.table);
             return;
         };
+        self.slots[slot].changes.count();
         match &mut self.slots[slot].body {
             Body::Keyed(table) => table.apply(upsert),
             Body::Plain(table) if upsert.offset >= table.durable => {
@@ -250,7 +256,8 @@ impl State {
         let mut tables = Vec::with_capacity(self.slots.len() + 2);
         for slot in &mut self.slots {
             let pinned = slot.pin()?;
-            tables.push(Table { schema: "warehouse", name: slot.name.clone(), provider: Arc::new(pinned) });
+            let (name, version) = (slot.name.clone(), slot.changes.pin());
+            tables.push(Table { schema: "warehouse", name, provider: Arc::new(pinned), version });
         }
         Ok(Snapshot { next: self.next, tables })
     }

@@ -11,10 +11,9 @@ use crate::{check, lines, run, shop::Shop};
 const REVENUE: &str = "SELECT count(*), sum(revenue) FROM warehouse.order_completed";
 
 fn metrics(names: &[&str], group_by: &[&str]) -> Request {
-    let texts = |texts: &[&str]| texts.iter().map(|t| (*t).to_owned()).collect();
     Request::Metrics(MetricQuery {
-        metrics: texts(names),
-        group_by: texts(group_by),
+        metrics: names.iter().map(|name| (*name).into()).collect(),
+        group_by: group_by.iter().map(|name| (*name).into()).collect(),
         ..MetricQuery::default()
     })
 }

@@ -3,10 +3,16 @@
 #![allow(unreachable_pub, reason = "an integration binary has no outside")]
 
 mod answers;
+mod caches;
+mod conformance_metricflow;
+mod corpus;
+mod metric_views;
 mod names;
 mod parameters;
 mod refusals;
+mod sales;
 mod shop;
+mod templates;
 
 use arrow::{array::RecordBatch, util::pretty::pretty_format_batches};
 use engine::{Answer, Error, Request};

@@ -116,7 +116,7 @@ async fn everything_is_listed() {
     check(
         &shop,
         "SELECT table_schema, table_name FROM information_schema.tables WHERE table_schema = 'system' ORDER BY 2",
-        &["system | dimensions", "system | metrics"],
+        &["system | dimensions", "system | metric_views", "system | metrics"],
     )
     .await;
     check(&shop, "SELECT name, type FROM system.metrics WHERE name = 'revenue'", &["revenue | simple"]).await;

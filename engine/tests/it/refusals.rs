@@ -8,8 +8,8 @@ use crate::{refused, run, shop::Shop};
 async fn a_metric_query_with_faults_names_them_all() {
     let shop = Shop::open().await;
     let query = MetricQuery {
-        metrics: vec!["revenu".to_owned()],
-        group_by: vec!["order__currenc".to_owned()],
+        metrics: vec!["revenu".into()],
+        group_by: vec!["order__currenc".into()],
         ..MetricQuery::default()
     };
     let error = run(&shop, Request::Metrics(query)).await.unwrap_err();

@@ -48,8 +48,8 @@ pub struct Shop {
     _dir: tempfile::TempDir,
 }
 
-pub fn definitions() -> Arc<Catalog> {
-    let file = SourceFile { name: "shop.yaml".into(), text: DEFINITIONS.to_owned() };
+pub fn definitions(text: &str) -> Arc<Catalog> {
+    let file = SourceFile { name: "shop.yaml".into(), text: text.to_owned() };
     let loaded = semantic::load(&[file], &|_| None);
     Arc::new(loaded.catalog.unwrap_or_else(|| panic!("{:?}", loaded.diagnostics)))
 }
@@ -60,9 +60,14 @@ impl Shop {
     }
 
     pub async fn open_with(options: Options) -> Self {
+        Self::open_defined(DEFINITIONS, options).await
+    }
+
+    /// A shop under other definitions.
+    pub async fn open_defined(text: &str, options: Options) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let catalog = definitions();
+        let catalog = definitions(text);
         let plan = catalog.tracking_plan.events.iter().map(|event| EventTablePlan {
             event: event.name.clone(),
             table: event.table.clone(),
@@ -88,16 +93,28 @@ impl Shop {
 
     /// Makes an order visible.
     pub fn show(&self, offset: u64, user: &str, revenue: &str, points: i64) {
+        let properties =
+            format!(r#"{{"order_id":"o{offset}","revenue":{revenue},"currency":"EUR","points":{points}}}"#);
+        let at = Timestamp::parse("2026-11-01T10:00:00Z").unwrap().plus(Duration::from_secs(offset));
+        self.track(offset, at, user, "Order Completed", &properties);
+    }
+
+    /// Acknowledges a call and makes it visible. `properties` is JSON.
+    pub fn event(&self, offset: u64, at: &str, user: &str, name: &str, properties: &str) {
+        self.acknowledged.send_replace(Offset(offset + 1));
+        self.track(offset, Timestamp::parse(at).unwrap(), user, name, properties);
+    }
+
+    fn track(&self, offset: u64, at: Timestamp, user: &str, name: &str, properties: &str) {
         let body = format!(
-            r#"{{"type":"track","event":"Order Completed","messageId":"m{offset}","userId":"{user}","properties":{{"order_id":"o{offset}","revenue":{revenue},"currency":"EUR","points":{points}}}}}"#
+            r#"{{"type":"track","event":"{name}","messageId":"m{offset}","userId":"{user}","properties":{properties}}}"#
         );
         let message_id = format!("m{offset}");
-        let at = Timestamp::parse("2026-11-01T10:00:00Z").unwrap().plus(Duration::from_secs(offset));
         let event = Event {
             source: "web",
             message_id: &message_id,
             event_type: EventType::Track,
-            name: Some("Order Completed"),
+            name: Some(name),
             user_id: Some(user),
             anonymous_id: None,
             timestamp: at,
@@ -123,6 +140,34 @@ impl Shop {
             offset: Offset(offset),
         };
         self.put(offset, vec![upsert]);
+    }
+
+    /// A profile with a country and the user it is found by.
+    pub fn profile(&self, offset: u64, profile: &str, user: &str, country: &str) {
+        let at = Value::Timestamp(Timestamp::from_millis(0));
+        let golden = Upsert {
+            table: "profiles",
+            key: vec![text(profile)],
+            row: Some(vec![
+                text(profile),
+                text(user),
+                Value::Int64(1),
+                Value::Null,
+                text(country),
+                Value::Null,
+                at.clone(),
+                at,
+                Value::Int64(1),
+            ]),
+            offset: Offset(offset),
+        };
+        let identifier = Upsert {
+            table: "profile_identifiers",
+            key: vec![text(profile), text("user_id"), text(user)],
+            row: Some(vec![text(profile), text("user_id"), text(user)]),
+            offset: Offset(offset),
+        };
+        self.put(offset, vec![golden, identifier]);
     }
 
     /// Makes a profile a member.
@@ -176,6 +221,7 @@ fn keyed() -> Vec<TableSpec> {
                 ("email", String),
                 ("country", String),
                 ("extra", Json),
+                ("first_seen", Timestamp),
                 ("updated_at", Timestamp),
                 ("version", Int64),
             ],

@@ -1,5 +1,5 @@
 use async_graphql::{Value, dynamic::ResolverContext};
-use engine::{Cursor, DimensionKind, Grain, Metric, MetricKind};
+use engine::{Cursor, DimensionKind, Grain, Metric};
 
 use super::{deps, parent_text};
 use crate::{
@@ -15,7 +15,7 @@ pub(super) fn metrics(ctx: &ResolverContext<'_>) -> Result<Value, Error> {
     let after = input::after(&ctx.args, Cursor::name)?;
     let first = input::first(&ctx.args, MOST)?;
     let mut found: Vec<&Metric> =
-        catalog.metrics.iter().filter(|m| speaks_of(m, search.as_deref())).collect();
+        catalog.public_metrics().filter(|m| speaks_of(m, search.as_deref())).collect();
     found.sort_by(|a, b| a.name.cmp(&b.name));
     let rest = found.into_iter().filter(|m| after.as_ref().is_none_or(|after| m.name > *after));
     let mut page: Vec<&Metric> = rest.take(first + 1).collect();
@@ -31,10 +31,7 @@ fn speaks_of(metric: &Metric, search: Option<&str>) -> bool {
 }
 
 fn metric(metric: &Metric) -> Value {
-    let kind = match metric.kind {
-        MetricKind::Simple { .. } => "simple",
-        MetricKind::Ratio { .. } => "ratio",
-    };
+    let kind = metric.kind.as_str();
     object([
         ("name", metric.name.as_str().into()),
         ("label", metric.label.as_str().into()),

@@ -1,6 +1,6 @@
 use arrow::{array::RecordBatch, datatypes::Schema};
 use async_graphql::{Value, dynamic::ResolverContext};
-use engine::{Answer, Request, json};
+use engine::{Answer, MetricRequest, Request, json};
 use futures::{FutureExt, StreamExt, future::BoxFuture};
 
 use super::{deps, principal};
@@ -60,9 +60,10 @@ fn row(batch: &RecordBatch, index: usize) -> Value {
     list(json::row(batch, index).map(cell))
 }
 
-fn columns(schema: &Schema, metrics: &[String]) -> Value {
+fn columns(schema: &Schema, metrics: &[MetricRequest]) -> Value {
     list(schema.fields().iter().map(|field| {
-        let kind = if metrics.contains(field.name()) { "metric" } else { "dimension" };
+        let asked = metrics.iter().any(|metric| metric.column() == Some(field.name()));
+        let kind = if asked { "metric" } else { "dimension" };
         object([
             ("name", field.name().into()),
             ("type", json::type_name(field.data_type()).into()),

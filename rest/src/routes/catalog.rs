@@ -2,7 +2,7 @@ use axum::{
     extract::{Query, State, rejection::QueryRejection},
     response::Response,
 };
-use engine::{DimensionKind, Grain, Metric, MetricKind};
+use engine::{DimensionKind, Grain, Metric};
 use model::json::quote;
 use serde::Deserialize;
 
@@ -27,15 +27,12 @@ pub(crate) async fn metrics(
         let mut texts = texts.into_iter().flatten();
         search.as_ref().is_none_or(|search| texts.any(|text| text.to_lowercase().contains(search)))
     };
-    let items = catalog.metrics.iter().filter(speaks).map(metric);
+    let items = catalog.public_metrics().filter(speaks).map(metric);
     Ok(shown(format!(r#"{{"metrics":[{}]}}"#, list(items))))
 }
 
 fn metric(metric: &Metric) -> String {
-    let kind = match metric.kind {
-        MetricKind::Simple { .. } => "simple",
-        MetricKind::Ratio { .. } => "ratio",
-    };
+    let kind = metric.kind.as_str();
     format!(
         r#"{{"name":{},"label":{},"description":{},"kind":"{kind}"}}"#,
         quote(&metric.name),

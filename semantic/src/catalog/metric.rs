@@ -1,146 +1,9 @@
-use std::fmt;
+use model::ColumnType;
 
-use model::{ColumnType, Timestamp};
+use super::{Grain, TimeGrain, TimeWindow};
 
-/// A table with its entities, dimensions and measures (dbt's semantic model).
+/// What can be aggregated: the declared form, from which simple metrics take how they aggregate (N5).
 #[derive(Debug, Clone, PartialEq)]
-pub struct SemanticModel {
-    /// Its name.
-    pub name: String,
-    /// The relation: schema and table, such as `warehouse` and `order_completed`.
-    pub relation: (String, String),
-    /// Name for people.
-    pub label: Option<String>,
-    /// Text for people.
-    pub description: Option<String>,
-    /// The entity in front of local dimensions: the one of type primary, or `primary_entity`.
-    pub primary_entity: Option<String>,
-    /// The time dimension measures use by default.
-    pub default_agg_time_dimension: Option<String>,
-    /// Join keys.
-    pub entities: Vec<Entity>,
-    /// What can be grouped and filtered by.
-    pub dimensions: Vec<Dimension>,
-    /// What can be aggregated.
-    pub measures: Vec<Measure>,
-    /// Made by Etalon, not declared in a file.
-    pub automatic: bool,
-}
-
-/// A join key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entity {
-    /// Its name.
-    pub name: String,
-    /// How it may join.
-    pub entity_type: EntityType,
-    /// SQL over the model's columns.
-    pub expr: String,
-    /// For `profile`: the identifier type whose value `expr` holds; matched through `identity_map`.
-    pub identifier: Option<String>,
-}
-
-/// How an entity may join (dbt's types).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EntityType {
-    /// One row per value, all values.
-    Primary,
-    /// One row per value, some values.
-    Unique,
-    /// Many rows per value.
-    Foreign,
-    /// One row per value and validity window.
-    Natural,
-}
-
-/// What can be grouped and filtered by.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Dimension {
-    /// Its name.
-    pub name: String,
-    /// SQL over the model's columns.
-    pub expr: String,
-    /// Categorical, or time with its grain.
-    pub kind: DimensionKind,
-    /// Type of its column, where it is known.
-    pub column_type: Option<ColumnType>,
-    /// Text for people.
-    pub description: Option<String>,
-}
-
-/// Kinds of dimensions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DimensionKind {
-    /// Any value.
-    Categorical,
-    /// A time, stored at this grain.
-    Time(Grain),
-}
-
-/// A time grain. Ordered from fine to coarse.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum Grain {
-    Nanosecond,
-    Microsecond,
-    Millisecond,
-    Second,
-    Minute,
-    Hour,
-    Day,
-    Week,
-    Month,
-    Quarter,
-    Year,
-}
-
-impl Grain {
-    /// All grains, from fine to coarse.
-    pub const ALL: [Self; 11] = [
-        Self::Nanosecond,
-        Self::Microsecond,
-        Self::Millisecond,
-        Self::Second,
-        Self::Minute,
-        Self::Hour,
-        Self::Day,
-        Self::Week,
-        Self::Month,
-        Self::Quarter,
-        Self::Year,
-    ];
-
-    /// Its name, lower case.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Nanosecond => "nanosecond",
-            Self::Microsecond => "microsecond",
-            Self::Millisecond => "millisecond",
-            Self::Second => "second",
-            Self::Minute => "minute",
-            Self::Hour => "hour",
-            Self::Day => "day",
-            Self::Week => "week",
-            Self::Month => "month",
-            Self::Quarter => "quarter",
-            Self::Year => "year",
-        }
-    }
-
-    /// Reads a name in any case.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|g| g.as_str().eq_ignore_ascii_case(text))
-    }
-}
-
-impl fmt::Display for Grain {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// What can be aggregated.
-#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Measure {
     /// Its name.
     pub name: String,
@@ -150,12 +13,20 @@ pub struct Measure {
     pub expr: String,
     /// Its time dimension, if not the model's default.
     pub agg_time_dimension: Option<String>,
+    /// How it is reduced over time.
+    pub non_additive: Option<NonAdditive>,
     /// Type of its result, where it is known (`query-interfaces.md` 1.2).
     pub column_type: Option<ColumnType>,
+    /// Name for people.
+    pub label: Option<String>,
+    /// Text for people.
+    pub description: Option<String>,
+    /// `config.meta` as JSON text.
+    pub meta: Option<String>,
 }
 
-/// How a measure is aggregated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How rows are aggregated.
+#[derive(Debug, Clone, Copy, PartialEq)]
 #[expect(missing_docs, reason = "dbt's names say it")]
 pub enum Aggregation {
     Sum,
@@ -164,8 +35,45 @@ pub enum Aggregation {
     Average,
     Count,
     CountDistinct,
+    /// Declared as approximate: never chosen for an exact one.
+    ApproxCountDistinct,
     SumBoolean,
-    Median,
+    /// The continuous percentile 0.5.
+    Median {
+        approximate: bool,
+    },
+    Percentile(Percentile),
+}
+
+/// A percentile (Q17).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Percentile {
+    /// Between 0 and 1, both excluded.
+    pub fraction: f64,
+    /// A value of the data, instead of a linear interpolation between two.
+    pub discrete: bool,
+    /// Estimated.
+    pub approximate: bool,
+}
+
+/// A metric that is added up over everything but time (Q12).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NonAdditive {
+    /// The time dimension of the model.
+    pub dimension: String,
+    /// Which row counts.
+    pub window_choice: WindowChoice,
+    /// Entities of the model that have their own last (first) row each.
+    pub window_groupings: Vec<String>,
+}
+
+/// Which row of a semi-additive metric counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WindowChoice {
+    /// The earliest.
+    Min,
+    /// The latest.
+    Max,
 }
 
 /// A number with one definition.
@@ -179,95 +87,165 @@ pub struct Metric {
     pub description: Option<String>,
     /// How it is computed.
     pub kind: MetricKind,
-    /// Filter templates, ANDed (`{{ Dimension('a__b') }} = 'x'`).
+    /// Filter templates, ANDed (`{{ Dimension('a__b') }} = 'x'`). Those of a simple metric's measure
+    /// input are among them (N5).
     pub filters: Vec<String>,
-    /// The grain `metric_time` has where none is asked for.
-    pub time_granularity: Option<Grain>,
+    /// The grain `metric_time` has where none is asked for (Q4).
+    pub time_granularity: Option<TimeGrain>,
+    /// An input of other metrics only: not listed, and refused by name from outside (N10).
+    pub private: bool,
+    /// `config.meta` as JSON text.
+    pub meta: Option<String>,
 }
 
 /// How a metric is computed.
 #[derive(Debug, Clone, PartialEq)]
 pub enum MetricKind {
-    /// One measure.
-    Simple {
-        /// The measure and how it is filtered.
-        measure: MetricInput,
-    },
-    /// One metric over another.
+    /// One aggregate over one model.
+    Simple(SimpleMetric),
+    /// One metric over another (Q7).
     Ratio {
         /// Above the line.
         numerator: MetricInput,
         /// Below the line; zero gives null.
         denominator: MetricInput,
     },
+    /// SQL over the values of other metrics (Q7).
+    Derived {
+        /// Names inputs by alias, else by name.
+        expr: String,
+        /// What it names.
+        inputs: Vec<MetricInput>,
+    },
+    /// A metric added up over time (Q10).
+    Cumulative {
+        /// A simple metric.
+        input: MetricInput,
+        /// From when on.
+        scope: CumulativeScope,
+        /// What stands for a period coarser than the input's grain.
+        period_agg: PeriodAggregation,
+    },
+    /// How many of one event led to another (Q13).
+    Conversion(ConversionMetric),
 }
 
-/// A measure or metric as input of a metric.
+impl MetricKind {
+    /// Its name in definitions, such as `simple`.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Simple(_) => "simple",
+            Self::Ratio { .. } => "ratio",
+            Self::Derived { .. } => "derived",
+            Self::Cumulative { .. } => "cumulative",
+            Self::Conversion(_) => "conversion",
+        }
+    }
+}
+
+/// An aggregate over the rows of one model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SimpleMetric {
+    /// Name of the model.
+    pub model: String,
+    /// How.
+    pub agg: Aggregation,
+    /// SQL over the model's columns.
+    pub expr: String,
+    /// The time dimension `metric_time` stands for (N9).
+    pub agg_time_dimension: String,
+    /// How it is reduced over time.
+    pub non_additive: Option<NonAdditive>,
+    /// What stands where there is no value (Q9).
+    pub fill_nulls_with: Option<i64>,
+    /// A value for every point of the time spine (Q8.3).
+    pub join_to_timespine: bool,
+    /// The measure it came from, where there was one.
+    pub measure: Option<String>,
+    /// Type of its result, where it is known.
+    pub column_type: Option<ColumnType>,
+}
+
+/// From when on a cumulative metric adds up.
 #[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CumulativeScope {
+    /// The beginning of time.
+    AllTime,
+    /// So long before each point, that instant excluded.
+    Window(TimeWindow),
+    /// The start of each point's period.
+    GrainToDate(Grain),
+}
+
+/// What stands for a period coarser than the input's grain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PeriodAggregation {
+    /// The value at its first point.
+    First,
+    /// The value at its last point.
+    Last,
+    /// The mean over its points.
+    Average,
+}
+
+/// Events of one kind that led to events of another.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ConversionMetric {
+    /// What both have in common.
+    pub entity: String,
+    /// The opportunities; a simple metric.
+    pub base: MetricInput,
+    /// What they led to; a simple metric.
+    pub conversion: MetricInput,
+    /// Count or share.
+    pub calculation: ConversionCalculation,
+    /// How long after the opportunity it may happen.
+    pub window: Option<TimeWindow>,
+    /// Properties that are equal on both sides.
+    pub constant_properties: Vec<ConstantProperty>,
+}
+
+/// What a conversion metric says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConversionCalculation {
+    /// How many.
+    Conversions,
+    /// What share of the opportunities.
+    ConversionRate,
+}
+
+/// A property that is equal on both sides of a conversion.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConstantProperty {
+    /// Dimension or entity of the base's model.
+    pub base_property: String,
+    /// Dimension or entity of the conversion's model.
+    pub conversion_property: String,
+}
+
+/// A metric as input of a metric.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct MetricInput {
-    /// Name of the measure or metric.
+    /// Name of the metric.
     pub name: String,
     /// Filter templates of this input, ANDed.
     pub filters: Vec<String>,
     /// Name inside the outer metric.
     pub alias: Option<String>,
+    /// The value so long before (Q11.1).
+    pub offset_window: Option<TimeWindow>,
+    /// The value at the start of the period (Q11.2).
+    pub offset_to_grain: Option<Grain>,
 }
 
-/// A request: the one form every interface turns its question into (`semantic-layer.md` §2).
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct MetricQuery {
-    /// Metrics by name, in output order.
-    pub metrics: Vec<String>,
-    /// Group-bys as names: `metric_time`, `metric_time__month`, `profile__country`.
-    pub group_by: Vec<String>,
-    /// Filter templates, ANDed.
-    pub filters: Vec<String>,
-    /// Bounds on metric_time.
-    pub time: Option<TimeRange>,
-    /// Output order.
-    pub order_by: Vec<OrderBy>,
-    /// At most this many rows.
-    pub limit: Option<u64>,
-}
+impl MetricInput {
+    /// A metric as it is.
+    pub fn named(name: impl Into<String>) -> Self {
+        Self { name: name.into(), ..Self::default() }
+    }
 
-/// Half-open bounds on metric_time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct TimeRange {
-    /// First instant included.
-    pub from: Option<Timestamp>,
-    /// First instant excluded.
-    pub to: Option<Timestamp>,
-}
-
-/// One item of the output order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OrderBy {
-    /// A requested metric or group-by.
-    pub name: String,
-    /// Largest first.
-    pub descending: bool,
-}
-
-/// A calendar of time points, for metrics that look across periods.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TimeSpine {
-    /// Distance of its points.
-    pub grain: Grain,
-    /// First point.
-    pub from: Timestamp,
-    /// Last point.
-    pub to: Timestamp,
-}
-
-/// A dimension that can be grouped and filtered by.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct QueryableDimension {
-    /// The name to ask for, such as `order__currency`.
-    pub qualified_name: String,
-    /// Categorical, or time with its finest grain.
-    pub kind: DimensionKind,
-    /// Type of its column, where it is known.
-    pub column_type: Option<ColumnType>,
-    /// Text for people.
-    pub description: Option<String>,
+    /// Its name inside the outer metric.
+    pub fn output_name(&self) -> &str {
+        self.alias.as_deref().unwrap_or(&self.name)
+    }
 }

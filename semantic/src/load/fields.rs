@@ -1,10 +1,20 @@
 use model::Span;
 
+use super::declared::At;
 use crate::{
     names,
     report::Report,
     yaml::{Node, NodeValue},
 };
+
+/// What a key means that the reader does not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keys {
+    /// A slip of whoever wrote the file.
+    Strict,
+    /// Something newer: programs wrote the file, and later versions of them add keys.
+    Lenient,
+}
 
 /// The members of one mapping, with its unknown and not offered keys already reported.
 pub(super) struct Fields<'a> {
@@ -22,7 +32,19 @@ impl<'a> Fields<'a> {
         later: &[&'static str],
         report: &mut Report,
     ) -> Option<Self> {
+        Self::read(node, what, (known, later), Keys::Strict, report)
+    }
+
+    /// The same, where unknown keys may be passed over.
+    pub(super) fn read(
+        node: &'a Node,
+        what: &'static str,
+        (known, later): (&[&'static str], &[&'static str]),
+        keys: Keys,
+        report: &mut Report,
+    ) -> Option<Self> {
         match &node.value {
+            NodeValue::Map(_) if keys == Keys::Lenient => Some(Self { node, what }),
             NodeValue::Map(members) => {
                 for (key, _) in members {
                     if later.contains(&key.text.as_str()) {
@@ -70,6 +92,21 @@ impl<'a> Fields<'a> {
             report.error("bad_value", &node.span, message);
         }
         text.map(|t| (t, &node.span))
+    }
+
+    /// A single value with its place.
+    pub(super) fn at(&mut self, key: &str, report: &mut Report) -> Option<At<String>> {
+        self.word(key, report).map(|(text, span)| At::new(text.to_owned(), span))
+    }
+
+    /// A whole number, negative ones too.
+    pub(super) fn integer(&mut self, key: &str, report: &mut Report) -> Option<i64> {
+        let node = self.get(key)?;
+        let number = node.as_number().and_then(|text| text.parse().ok());
+        if number.is_none() {
+            report.error("bad_value", &node.span, format!("'{key}' must be a whole number"));
+        }
+        number
     }
 
     /// A single value as owned text.
@@ -121,14 +158,7 @@ impl<'a> Fields<'a> {
         choices: &[(&'static str, T)],
         report: &mut Report,
     ) -> Option<T> {
-        let (text, span) = self.word(key, report)?;
-        let found = choices.iter().find(|(name, _)| name.eq_ignore_ascii_case(text)).map(|(_, value)| *value);
-        if found.is_none() {
-            let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
-            let message = format!("'{text}' is not a {key}; use {}", names.join(", "));
-            report.suggest("bad_value", span, message, names::closest(text, names.iter().copied()));
-        }
-        found
+        choose(self.get(key)?, key, choices, report)
     }
 
     /// The items of a list that may be absent.
@@ -162,6 +192,30 @@ impl<'a> Fields<'a> {
         }
         texts
     }
+}
+
+/// One word of a closed set, in any case (V22).
+pub(super) fn choose<T: Copy>(
+    node: &Node,
+    key: &str,
+    choices: &[(&'static str, T)],
+    report: &mut Report,
+) -> Option<T> {
+    let Some(text) = node.text() else {
+        if !node.is_bad() {
+            let message = format!("'{key}' must be a text, not {}", node.kind());
+            report.error("bad_value", &node.span, message);
+        }
+        return None;
+    };
+    let found = choices.iter().find(|(name, _)| name.eq_ignore_ascii_case(text)).map(|(_, value)| *value);
+    if found.is_none() {
+        let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+        let article = if key.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+        let message = format!("'{text}' is not {article} {key}; use {}", names.join(", "));
+        report.suggest("bad_value", &node.span, message, names::closest(text, names.iter().copied()));
+    }
+    found
 }
 
 /// The one way to say that something of the format is not offered.

@@ -3,14 +3,14 @@ use model::Span;
 use crate::{report::Report, sql, yaml::Node};
 
 /// Reads an `expr` key: a text, a number or a boolean of YAML, checked to be SQL.
-pub(super) fn read(node: Option<&Node>, name: &str, report: &mut Report) -> String {
-    let Some(node) = node else { return name.to_owned() };
+pub(super) fn read_optional(node: Option<&Node>, report: &mut Report) -> Option<String> {
+    let node = node?;
     let Some(text) = node.text().map(str::trim).filter(|t| !t.is_empty()) else {
         report.error("bad_expr", &node.span, format!("'expr' must be SQL, not {}", node.kind()));
-        return name.to_owned();
+        return None;
     };
     check(text, &node.span, report);
-    text.to_owned()
+    Some(text.to_owned())
 }
 
 fn check(text: &str, span: &Span, report: &mut Report) {

@@ -1,18 +1,25 @@
-use model::{ColumnType, Diagnostic, Severity};
+use model::{ColumnType, Diagnostic, Timestamp};
 use sqlparser::ast::Statement;
 
 use super::{
-    aggregates::aggregates,
+    calendar, filter,
+    leaves::{Above, Branch, BranchKind, Condition, Formula, Leaf, LeafValue},
     names::Asked,
-    plan::{Formula, Plan},
-    values::values,
+    order,
+    plan::Select,
+    planner::Planner,
+    resolve::{NameFault, Reference, Seat, Take, What},
 };
-use crate::{Catalog, Grain, MetricQuery, names, sql};
+use crate::{
+    Catalog, Grain, GroupBy, MetricQuery, MetricRequest, MetricValue, TimeConstraint, TimeGrain, TimeRange,
+    names,
+    sql::{self, Dialect},
+};
 
 /// A question as SQL.
 #[derive(Debug, Clone)]
 pub struct Compiled {
-    /// The text, laid out for people, in DataFusion's dialect.
+    /// The text, laid out for people.
     pub sql: String,
     /// The same as a tree.
     pub statement: Statement,
@@ -42,117 +49,434 @@ pub enum ColumnKind {
     Dimension,
 }
 
-/// Turns a question into SQL, or says everything that is wrong with it.
+/// Turns a question into SQL of the embedded engine, or says everything that is wrong with it.
 pub fn compile(catalog: &Catalog, query: &MetricQuery) -> Result<Compiled, Vec<Diagnostic>> {
-    let mut faults = Faults::default();
-    if query.metrics.is_empty() && query.group_by.is_empty() {
-        faults.add("empty_query", "name at least one metric or group_by", None);
-        return Err(faults.0);
-    }
-    let asked = ask(&query.group_by, &mut faults);
-    let mut plan = if query.metrics.is_empty() {
-        values(catalog, query, &asked, &mut faults)
-    } else {
-        aggregates(catalog, query, &asked, &mut faults)
+    compile_for(catalog, query, Dialect::DataFusion)
+}
+
+/// Turns a question into SQL of a dialect, or says everything that is wrong with it.
+pub fn compile_for(
+    catalog: &Catalog,
+    query: &MetricQuery,
+    dialect: Dialect,
+) -> Result<Compiled, Vec<Diagnostic>> {
+    let mut planner = Planner::new(catalog);
+    let saved;
+    let query = match &query.saved_query {
+        None => query,
+        Some(name) => {
+            saved = planner.with_saved(name, query);
+            &saved
+        }
     };
-    if let Some(plan) = &mut plan {
-        plan.order = order(query, &asked, plan, &mut faults);
-        plan.limit = query.limit;
-    }
-    match plan {
-        Some(plan) if faults.0.is_empty() => Ok(finish(&plan)),
-        _ => Err(faults.0),
+    let answer = planner.answer(query);
+    match answer {
+        Some((select, columns)) if planner.faults.is_empty() => {
+            let sql::Rendered { statement, sql, tables } = sql::render(&select, dialect)?;
+            Ok(Compiled { sql, statement, columns, tables })
+        }
+        _ => Err(planner.faults),
     }
 }
 
-/// Problems of one question, each once.
-#[derive(Default)]
-pub(super) struct Faults(pub(super) Vec<Diagnostic>);
+/// A group-by as asked for.
+#[derive(Debug, Clone)]
+pub(super) enum AskedGroup {
+    Name(Asked),
+    Computed { template: String, column: String },
+}
 
-impl Faults {
-    pub(super) fn add(&mut self, code: &'static str, message: impl Into<String>, suggestion: Option<String>) {
-        let message = message.into();
-        let diagnostic = Diagnostic { code, severity: Severity::Error, span: None, message, suggestion };
-        if !self.0.contains(&diagnostic) {
-            self.0.push(diagnostic);
+impl AskedGroup {
+    pub(super) fn text(&self) -> &str {
+        match self {
+            Self::Name(asked) => &asked.text,
+            Self::Computed { column, .. } => column,
         }
     }
 }
 
-fn ask(group_by: &[String], faults: &mut Faults) -> Vec<Asked> {
-    let mut asked = Vec::new();
-    for text in group_by {
-        match Asked::parse(text) {
-            Ok(one) if one.name == "audience" && one.path == ["profile"] => {
-                let message =
-                    "'profile__audience' is not offered by this version; group by profile__in_<audience>";
-                faults.add("unsupported", message, None);
+/// A metric of the question.
+struct Wanted {
+    /// How messages call it.
+    name: String,
+    column: String,
+    formula: Formula,
+    branches: Vec<usize>,
+}
+
+type Answer = (Select, Vec<OutputColumn>);
+
+impl Planner<'_> {
+    /// The saved query with what the question adds to it.
+    fn with_saved(&mut self, name: &str, query: &MetricQuery) -> MetricQuery {
+        let lower = name.to_lowercase();
+        let Some(saved) = self.catalog.saved_queries.iter().find(|q| q.name == lower) else {
+            let close = names::closest(&lower, self.catalog.saved_queries.iter().map(|q| q.name.as_str()));
+            self.fault("unknown_saved_query", format!("unknown saved query '{name}'"), close);
+            return query.clone();
+        };
+        let mut whole = query.clone();
+        whole.saved_query = None;
+        whole.metrics = saved.metrics.iter().map(|m| MetricRequest::named(m.as_str())).collect();
+        for metric in &query.metrics {
+            if !whole.metrics.contains(metric) {
+                whole.metrics.push(metric.clone());
             }
-            Ok(one) => asked.push(one),
-            Err(message) => faults.add("bad_group_by", format!("group_by '{text}': {message}"), None),
         }
+        whole.group_by = saved.group_by.iter().map(|g| GroupBy::Name(g.clone())).collect();
+        for group in &query.group_by {
+            if !whole.group_by.contains(group) {
+                whole.group_by.push(group.clone());
+            }
+        }
+        whole.filters = saved.filters.iter().chain(&query.filters).cloned().collect();
+        if query.order_by.is_empty() {
+            whole.order_by.clone_from(&saved.order_by);
+        }
+        whole.limit = query.limit.or(saved.limit);
+        whole
     }
-    asked
-}
 
-/// Each item of the order equals exactly one requested item (Q15).
-fn order(query: &MetricQuery, asked: &[Asked], plan: &Plan, faults: &mut Faults) -> Vec<(String, bool)> {
-    let mut found = Vec::new();
-    for item in &query.order_by {
-        let name = item.name.to_lowercase();
-        let (name, descending) = match name.strip_prefix('-') {
-            Some(rest) => (rest.to_owned(), !item.descending),
-            None => (name, item.descending),
+    fn answer(&mut self, query: &MetricQuery) -> Option<Answer> {
+        if query.metrics.is_empty() && query.group_by.is_empty() {
+            if self.faults.is_empty() {
+                self.fault("empty_query", "name at least one metric or group_by", None);
+            }
+            return None;
+        }
+        let asked = self.ask(&query.group_by);
+        if query.min_max_only
+            && (query.group_by.len() != 1
+                || !query.metrics.is_empty()
+                || !query.order_by.is_empty()
+                || query.limit.is_some())
+        {
+            let message = "min_max_only needs exactly one group_by, and no metrics, order_by or limit";
+            self.fault("bad_query", message, None);
+        }
+        if query.keep_duplicates && !query.metrics.is_empty() {
+            self.fault("bad_query", "duplicates can be kept only without metrics", None);
+        }
+        let (mut select, columns) =
+            if query.metrics.is_empty() { self.values(query, &asked) } else { self.metrics(query, &asked) }?;
+        select.order = order::order(self, query, &asked, &columns);
+        select.limit = query.limit;
+        Some((select, columns))
+    }
+
+    fn ask(&mut self, group_by: &[GroupBy]) -> Vec<AskedGroup> {
+        let custom = |grain: &str| self.catalog.graph.custom_grain(grain).is_some();
+        let mut asked = Vec::new();
+        let mut faults = Vec::new();
+        for item in group_by {
+            match item {
+                GroupBy::Name(text) => match Asked::parse(text, &custom) {
+                    Ok(one) => asked.push(AskedGroup::Name(one)),
+                    Err(message) => faults.push(format!("group_by '{text}': {message}")),
+                },
+                GroupBy::Computed { template, column } => {
+                    asked.push(AskedGroup::Computed { template: template.clone(), column: column.clone() });
+                }
+            }
+        }
+        faults.into_iter().for_each(|message| self.fault("bad_group_by", message, None));
+        asked
+    }
+
+    fn metrics(&mut self, query: &MetricQuery, asked: &[AskedGroup]) -> Option<Answer> {
+        self.columns = asked.iter().map(|a| a.text().to_owned()).collect();
+        let default = self.default_of(&query.metrics);
+        let mut wanted: Vec<Wanted> = Vec::new();
+        for request in &query.metrics {
+            let Some(one) = self.want(request, &default) else { continue };
+            if wanted.iter().any(|w| w.column == one.column) {
+                self.fault("duplicate_metric", format!("metric '{}' is asked for twice", one.column), None);
+                continue;
+            }
+            wanted.push(one);
+        }
+        if wanted.is_empty() {
+            return None;
+        }
+        let groups = self.groups(asked, &wanted, &default);
+        let first: Vec<String> = groups.first().into_iter().flatten().map(|r| r.column.clone()).collect();
+        for (i, name) in first.iter().enumerate() {
+            if first[..i].contains(name) {
+                self.fault("duplicate_group_by", format!("'{name}' is asked for twice"), None);
+            }
+            if wanted.iter().any(|w| w.column == *name) {
+                self.fault("duplicate_group_by", format!("'{name}' names a group_by and a metric"), None);
+            }
+        }
+        self.question_filters(&query.filters, &default);
+        self.range = self.range_of(query, groups.first().map_or(&[][..], Vec::as_slice), &query.metrics);
+        let whole = groups.iter().all(|g| g.len() == asked.len());
+        let mut built = Vec::new();
+        // What is wrong with filters is told beside what is wrong with names.
+        for (n, refs) in groups.iter().enumerate() {
+            built.extend(self.build(n, refs));
+        }
+        if !self.faults.is_empty() || !whole || built.len() != groups.len() {
+            return None;
+        }
+        let metrics: Vec<(String, Formula)> =
+            wanted.iter().map(|w| (w.column.clone(), w.formula.clone())).collect();
+        let dimension = |r: &Reference| OutputColumn {
+            name: r.column.clone(),
+            kind: ColumnKind::Dimension,
+            column_type: r.column_type,
         };
-        let stem = |column: &str| {
-            column.rsplit_once("__").filter(|(_, g)| Grain::parse(g).is_some()).map(|(n, _)| n.to_owned())
+        let metric = |w: &Wanted| OutputColumn {
+            name: w.column.clone(),
+            kind: ColumnKind::Metric,
+            column_type: w.formula.column_type(&self.leaves),
         };
-        let metrics = plan.metrics.iter().map(|(n, _)| n).filter(|n| **n == name).cloned();
-        let exact: Vec<String> =
-            plan.groups.iter().map(|(n, _)| n).filter(|n| **n == name).cloned().chain(metrics).collect();
-        let loose = plan.groups.iter().enumerate().filter(|(i, (n, _))| {
-            let written = asked.get(*i).is_some_and(|a| a.text.to_lowercase() == name);
-            written || stem(n).as_ref() == Some(&name) || n.ends_with(&format!("__{name}"))
+        let columns = groups[0].iter().map(dimension).chain(wanted.iter().map(metric)).collect();
+        Some((self.combine(built, &first, &metrics), columns))
+    }
+
+    /// Filters of the question, read with its own grain of `metric_time`.
+    pub(super) fn question_filters(&mut self, texts: &[String], default: &TimeGrain) {
+        self.filters = texts
+            .iter()
+            .map(|text| Condition { text: text.as_str().into(), default: default.clone(), owner: None })
+            .collect();
+    }
+
+    /// Q4: the largest default grain of the metrics.
+    fn default_of(&self, metrics: &[MetricRequest]) -> TimeGrain {
+        let rank = |grain: &TimeGrain| match grain {
+            TimeGrain::Standard(grain) => *grain,
+            TimeGrain::Custom(name) => {
+                let spine =
+                    self.catalog.graph.custom_grain(name).map(|(s, _)| self.catalog.time_spines[s].grain);
+                spine.unwrap_or(Grain::Day)
+            }
+        };
+        let of = |request: &MetricRequest| match &request.value {
+            MetricValue::Named(name) => {
+                let number = self.catalog.graph.metric(&name.to_lowercase())?;
+                Some(self.default_grain(&self.catalog.metrics[number]))
+            }
+            MetricValue::AdHoc { model, .. } => {
+                let base = self.ad_hoc_seat(model)?.1.base?;
+                Some(base.max(Grain::Day).into())
+            }
+        };
+        metrics.iter().filter_map(of).max_by_key(rank).unwrap_or(Grain::Day.into())
+    }
+
+    fn ad_hoc_seat(&self, model: &str) -> Option<(usize, Seat)> {
+        let m = self.catalog.graph.model(&model.to_lowercase())?;
+        let time = self.catalog.semantic_models[m].default_agg_time_dimension.as_deref().unwrap_or_default();
+        Some((m, Seat::of(self.catalog, m, time)))
+    }
+
+    fn want(&mut self, request: &MetricRequest, default: &TimeGrain) -> Option<Wanted> {
+        let filter =
+            |text: &String| Condition { text: text.as_str().into(), default: default.clone(), owner: None };
+        let above = Above { filters: request.filters.iter().map(filter).collect(), ..Above::default() };
+        let (name, formula) = match &request.value {
+            MetricValue::Named(written) => {
+                let name = written.trim().to_lowercase();
+                let number = self.catalog.graph.metric(&name).filter(|n| !self.catalog.metrics[*n].private);
+                let Some(number) = number else {
+                    let known = self.catalog.metrics.iter().filter(|m| !m.private).map(|m| m.name.as_str());
+                    let close = names::closest(&name, known);
+                    self.fault("unknown_metric", format!("unknown metric '{written}'"), close);
+                    return None;
+                };
+                (name, self.take_apart(number, &above)?)
+            }
+            MetricValue::AdHoc { agg, template, model } => {
+                let Some((m, seat)) = self.ad_hoc_seat(model) else {
+                    self.fault("unknown_model", format!("unknown model '{model}'"), None);
+                    return None;
+                };
+                let branch = self.branch(Branch {
+                    model: m,
+                    seat,
+                    filters: above.filters,
+                    shifts: Vec::new(),
+                    kind: BranchKind::Plain,
+                    every_point: false,
+                    needs_time: None,
+                });
+                let infer = sql::parse_expr(template).ok().and_then(|e| sql::infer(&e, &|_| None));
+                let wanted = request.alias.as_deref().unwrap_or("value");
+                let leaf = Leaf {
+                    branch,
+                    column: String::new(),
+                    metric: wanted.to_owned(),
+                    agg: *agg,
+                    value: LeafValue::Template(template.clone()),
+                    column_type: sql::result_type(*agg, infer),
+                    fill: None,
+                };
+                (wanted.to_owned(), Formula::Leaf(self.add_leaf(leaf, wanted)))
+            }
+        };
+        let column = request.alias.clone().unwrap_or_else(|| name.clone());
+        let mut leaves = Vec::new();
+        formula.leaves(&mut leaves);
+        let mut branches: Vec<usize> = leaves.iter().map(|l| self.leaves[*l].branch).collect();
+        // What conversions are divided by, or stand beside.
+        let converts = |b: &usize| matches!(self.branches[*b].kind, BranchKind::Conversion(_));
+        branches.extend(branches.clone().into_iter().filter(converts).map(|b| b.saturating_sub(1)));
+        branches.sort_unstable();
+        branches.dedup();
+        Some(Wanted { name, column, formula, branches })
+    }
+
+    /// The group-bys for every branch; all must agree on what each one is (Q1.4).
+    fn groups(
+        &mut self,
+        asked: &[AskedGroup],
+        wanted: &[Wanted],
+        default: &TimeGrain,
+    ) -> Vec<Vec<Reference>> {
+        let mut groups: Vec<Vec<Reference>> = vec![Vec::with_capacity(asked.len()); self.branches.len()];
+        for one in asked {
+            let one = match one {
+                AskedGroup::Name(one) => one,
+                AskedGroup::Computed { template, column } => {
+                    let reference = Reference {
+                        what: What::Computed(template.clone()),
+                        take: Take::Value,
+                        column_type: None,
+                        column: column.clone(),
+                    };
+                    self.check_computed(template, column);
+                    groups.iter_mut().for_each(|g| g.push(reference.clone()));
+                    continue;
+                }
+            };
+            let mut given = vec![false; self.branches.len()];
+            let mut good: Option<&str> = None;
+            let mut bad: Vec<(&str, NameFault, usize)> = Vec::new();
+            let mut paths: Vec<String> = Vec::new();
+            for metric in wanted {
+                for branch in &metric.branches {
+                    let at = &self.branches[*branch];
+                    match at.seat.resolve(self.catalog, one, default) {
+                        Ok(reference) => {
+                            if !paths.contains(&reference.column) {
+                                paths.push(reference.column.clone());
+                            }
+                            good.get_or_insert(&metric.name);
+                            // A branch that several metrics share has its group-by once.
+                            if !std::mem::replace(&mut given[*branch], true) {
+                                groups[*branch].push(reference);
+                            }
+                        }
+                        Err(fault) => bad.push((&metric.name, fault, at.model)),
+                    }
+                }
+            }
+            self.report_group(one, good, &bad);
+            if paths.len() > 1 {
+                let message = format!("'{}' is ambiguous: {}; name the path", one.text, paths.join(", "));
+                self.fault("ambiguous_name", message, None);
+            }
+        }
+        groups
+    }
+
+    /// Over time only whole periods have a meaning for metrics that look across it.
+    fn check_computed(&mut self, template: &str, column: &str) {
+        let template = self.catalog.graph.template(template);
+        let Ok(body) = filter::body(&template) else { return };
+        let special = |b: &Branch| {
+            b.every_point || !b.shifts.is_empty() || matches!(b.kind, BranchKind::Cumulative(..))
+        };
+        let timed = self.branches.iter().filter(|b| special(b)).any(|b| {
+            body.holes.iter().any(|hole| match hole {
+                super::template::Hole::Object(object, _) => {
+                    filter::reference(self.catalog, &b.seat, object, &Grain::Day.into())
+                        .is_ok_and(|r| r.is_time())
+                }
+                super::template::Hole::Bare(_) => false,
+            })
         });
-        let matches = if exact.is_empty() { loose.map(|(_, (n, _))| n.clone()).collect() } else { exact };
-        match matches.as_slice() {
-            [one] => found.push((one.clone(), descending)),
-            [] => {
-                let known = plan.groups.iter().map(|(n, _)| n).chain(plan.metrics.iter().map(|(n, _)| n));
-                let close = names::closest(&name, known.map(String::as_str));
-                faults.add(
-                    "bad_order_by",
-                    format!("order_by '{}' is not in the metrics or group_by", item.name),
-                    close,
-                );
-            }
-            many => {
-                let message = format!("order_by '{}' is ambiguous: {}", item.name, many.join(", "));
-                faults.add("bad_order_by", message, None);
-            }
+        if timed {
+            let message = format!(
+                "'{column}' is computed from a time that metrics of this question look across; group by metric_time itself"
+            );
+            self.fault("bad_group_by", message, None);
         }
     }
-    found
-}
 
-fn finish(plan: &Plan) -> Compiled {
-    let types: Vec<Option<ColumnType>> =
-        plan.branches.iter().flat_map(|b| &b.leaves).map(|l| l.column_type).collect();
-    let of = |formula: &Formula| match formula {
-        Formula::Leaf(n) => types[*n],
-        Formula::Ratio(..) => Some(ColumnType::Float64),
-    };
-    let dimension = |(name, column_type): &(String, Option<ColumnType>)| OutputColumn {
-        name: name.clone(),
-        kind: ColumnKind::Dimension,
-        column_type: *column_type,
-    };
-    let metric = |(name, formula): &(String, Formula)| OutputColumn {
-        name: name.clone(),
-        kind: ColumnKind::Metric,
-        column_type: of(formula),
-    };
-    let columns = plan.groups.iter().map(dimension).chain(plan.metrics.iter().map(metric)).collect();
-    let sql::Rendered { statement, sql, tables } = sql::render(plan);
-    Compiled { sql, statement, columns, tables }
+    fn report_group(&mut self, one: &Asked, good: Option<&str>, bad: &[(&str, NameFault, usize)]) {
+        let Some((metric, fault, model)) = bad.first() else { return };
+        let ambiguous = fault.message.contains("is ambiguous");
+        if ambiguous || fault.message.starts_with("unknown ") {
+            let code = if ambiguous {
+                "ambiguous_name"
+            } else if fault.message.starts_with("unknown audience") {
+                "unknown_audience"
+            } else {
+                "bad_grain"
+            };
+            self.fault(code, fault.message.clone(), fault.suggestion.clone());
+            return;
+        }
+        let grain = |text: &str| text.rsplit_once('(').map(|(_, g)| format!(" ({g}")).unwrap_or_default();
+        if let Some(good) = good {
+            let message = format!(
+                "'{}' is available for '{good}' but not for '{metric}'{}",
+                one.text,
+                grain(&fault.message)
+            );
+            self.fault("not_common", message, None);
+        } else if fault.message.is_empty() {
+            let multiplies = self.fans_out(*model, one);
+            let why = if multiplies {
+                "no join path without fan-out"
+            } else {
+                "no such dimension, or no join path without fan-out"
+            };
+            let message = format!("'{}' is not available for metric '{metric}': {why}", one.text);
+            self.fault("unknown_group_by", message, fault.suggestion.clone().filter(|_| !multiplies));
+        } else {
+            let message = format!("'{}' is not available for metric '{metric}': {}", one.text, fault.message);
+            self.fault("bad_grain", message, fault.suggestion.clone());
+        }
+    }
+
+    /// Whether a name is known, only not without multiplying the metric's rows.
+    fn fans_out(&self, model: usize, one: &Asked) -> bool {
+        let (graph, models) = (&self.catalog.graph, &self.catalog.semantic_models);
+        graph.is_element(&one.name)
+            && (0..models.len())
+                .any(|other| other != model && graph.find(models, other, &one.path, &one.name).is_ok())
+    }
+
+    /// The instants a question is bound to (Q5).
+    pub(super) fn range_of(
+        &self,
+        query: &MetricQuery,
+        refs: &[Reference],
+        metrics: &[MetricRequest],
+    ) -> Option<TimeRange> {
+        let (start, end) = match query.time? {
+            TimeConstraint::Between(range) => return Some(range),
+            TimeConstraint::Periods { start, end } => (start, end),
+        };
+        let asked = refs.iter().filter_map(|r| match r.take {
+            Take::Grain(grain) if r.is_time() => Some(grain),
+            _ => None,
+        });
+        // The finest grain that all of the metrics have.
+        let own = || {
+            let numbers =
+                metrics.iter().filter_map(|m| self.catalog.graph.metric(&m.column()?.to_lowercase()));
+            numbers.filter_map(|n| self.base_grain(&self.catalog.metrics[n], 0)).max()
+        };
+        let grain = asked.min().or_else(own).unwrap_or(Grain::Day);
+        let bound = |text| Timestamp::parse(text).unwrap_or(start);
+        let from = calendar::start(grain, start).max(bound("2000-01-01"));
+        // A reversed range is an empty one, however long its last period is.
+        let to = if end < start { from } else { calendar::end(grain, end).min(bound("2041-01-01")) };
+        Some(TimeRange { from: Some(from), to: Some(to) })
+    }
 }

@@ -1,21 +1,17 @@
-//! Filters: text with objects becomes a condition over the tables of one branch.
+//! Filters: text with objects becomes a condition over the rows of one branch.
 
-use std::ops::ControlFlow;
-
-use sqlparser::ast::{BinaryOperator, Expr, visit_expressions};
+use std::sync::Arc;
 
 use super::{
+    leaves::{Above, Condition},
     names::Asked,
-    resolve::{NameFault, Scope, joined},
-    template::{self, Object, Piece},
+    plan::Scalar,
+    planner::Planner,
+    resolve::{NameFault, Reference, Seat},
+    scope::Scope,
+    template::{Body, Hole, Object, Template},
 };
-use crate::{
-    Catalog,
-    sql::{self, datafusion},
-};
-
-/// What stands for an object while SQL is parsed.
-const PLACEHOLDER: &str = "etalon_object_";
+use crate::{Catalog, TimeGrain, names};
 
 /// What is wrong with a filter, and where; column 0 where no column is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,11 +30,163 @@ impl FilterFault {
     }
 }
 
-fn compound(expr: &Expr) -> ControlFlow<()> {
-    match expr {
-        Expr::CompoundIdentifier(_) | Expr::CompoundFieldAccess { .. } => ControlFlow::Break(()),
-        _ => ControlFlow::Continue(()),
+/// The body of a template, or what is wrong with its text.
+pub(super) fn body(template: &Template) -> Result<&Body, Vec<FilterFault>> {
+    template.body.as_ref().map_err(|fault| {
+        vec![FilterFault { column: fault.column, message: fault.message.clone(), suggestion: None }]
+    })
+}
+
+impl<'a> Planner<'a> {
+    /// A filter's condition over the rows of a scope; faults are kept.
+    pub(super) fn condition(
+        &mut self,
+        scope: &mut Scope<'a>,
+        condition: &Condition,
+        columns: &[(String, Scalar)],
+    ) -> Option<Scalar> {
+        let template = self.catalog.graph.template(&condition.text);
+        let found = body(&template).and_then(|body| self.fill(scope, body, &condition.default, columns));
+        match found {
+            Ok(scalar) => Some(scalar),
+            Err(faults) => {
+                let owner = condition.owner.as_ref().map(|o| format!(" of metric '{o}'")).unwrap_or_default();
+                for fault in faults {
+                    let message = format!("filter{owner}{}", fault.text());
+                    self.fault("bad_filter", message, fault.suggestion);
+                }
+                None
+            }
+        }
     }
+
+    /// A template's value over the rows of a scope. `columns` are the group-bys, which it may name bare.
+    pub(super) fn fill(
+        &mut self,
+        scope: &mut Scope<'a>,
+        body: &Body,
+        default: &TimeGrain,
+        columns: &[(String, Scalar)],
+    ) -> Result<Scalar, Vec<FilterFault>> {
+        let mut faults = Vec::new();
+        let mut values = Vec::with_capacity(body.holes.len());
+        for (n, hole) in body.holes.iter().enumerate() {
+            match hole {
+                Hole::Bare(name) => match columns.iter().find(|(column, _)| column == name) {
+                    Some((_, value)) => values.push(value.clone()),
+                    None => {
+                        let message = format!(
+                            "'{name}' is a bare column; write {{{{ Dimension('..') }}}}, or group by it"
+                        );
+                        faults.push(FilterFault { column: 0, message, suggestion: None });
+                    }
+                },
+                Hole::Object(object, column) => {
+                    match self.object(scope, object, body.direct.contains(&n), default) {
+                        Ok(value) => values.push(value),
+                        Err(NameFault { message, suggestion }) => {
+                            faults.push(FilterFault { column: *column, message, suggestion });
+                        }
+                    }
+                }
+            }
+        }
+        if faults.is_empty() { Ok(Scalar::Template(Arc::clone(&body.expr), values)) } else { Err(faults) }
+    }
+
+    fn object(
+        &mut self,
+        scope: &mut Scope<'a>,
+        object: &Object,
+        direct: bool,
+        default: &TimeGrain,
+    ) -> Result<Scalar, NameFault> {
+        match object {
+            Object::Audience(name) => {
+                let name = name.to_lowercase();
+                let found = if direct { scope.in_audience(&name) } else { scope.member(&name, &[]) };
+                found.map_err(|fault| no_profile(fault, &name))
+            }
+            Object::Metric { name, group_by } => self.metric_value(scope, name, group_by),
+            _ => {
+                let reference = reference(self.catalog, &scope.seat, object, default)?;
+                scope.value(&reference)
+            }
+        }
+    }
+
+    /// Q3.2: a metric's value for the row's value of a group-by.
+    fn metric_value(&mut self, scope: &mut Scope<'a>, name: &str, by: &str) -> Result<Scalar, NameFault> {
+        let fault = |message: String, suggestion| NameFault { message, suggestion };
+        let lower = name.to_lowercase();
+        let Some(number) = self.catalog.graph.metric(&lower) else {
+            let known = self.catalog.metrics.iter().filter(|m| !m.private).map(|m| m.name.as_str());
+            return Err(fault(format!("unknown metric '{name}'"), names::closest(&lower, known)));
+        };
+        if self.nested > 8 {
+            return Err(fault(format!("Metric('{name}') filters by itself"), None));
+        }
+        let custom = |grain: &str| self.catalog.graph.custom_grain(grain).is_some();
+        let asked = Asked::parse(by, &custom).map_err(|message| fault(message, None))?;
+        let default = self.default_grain(&self.catalog.metrics[number]);
+        let reference =
+            scope.seat.resolve(self.catalog, &asked, &default).map_err(|f| unnamed(f, "entity", by))?;
+        let mut inner = Planner::new(self.catalog);
+        inner.nested = self.nested + 1;
+        let found = inner.value_by(number, &asked, &default, &Above::default());
+        match found {
+            Some(select) if inner.faults.is_empty() => scope.metric(&lower, &reference, select),
+            _ => {
+                let all: Vec<String> = inner.faults.iter().map(ToString::to_string).collect();
+                Err(fault(format!("Metric('{name}', ['{by}']): {}", all.join("; ")), None))
+            }
+        }
+    }
+}
+
+/// What an object that names a value means.
+pub(super) fn reference(
+    catalog: &Catalog,
+    seat: &Seat,
+    object: &Object,
+    default: &TimeGrain,
+) -> Result<Reference, NameFault> {
+    let custom = |grain: &str| catalog.graph.custom_grain(grain).is_some();
+    let asked =
+        Asked::of_object(object, "", &custom).map_err(|message| NameFault { message, suggestion: None })?;
+    let kind = if matches!(object, Object::Entity { .. }) { "entity" } else { "dimension" };
+    seat.resolve(catalog, &asked, default).map_err(|fault| unnamed(fault, kind, &asked.joined()))
+}
+
+/// Whether a filter looks at nothing but time, and so holds for points of a spine (Q8.3).
+pub(super) fn is_pure_time(catalog: &Catalog, seat: &Seat, condition: &Condition) -> bool {
+    let template = catalog.graph.template(&condition.text);
+    let Ok(body) = &template.body else { return false };
+    !body.holes.is_empty()
+        && body.holes.iter().all(|hole| match hole {
+            Hole::Object(object, _) => {
+                reference(catalog, seat, object, &condition.default).is_ok_and(|r| r.is_time())
+            }
+            Hole::Bare(_) => false,
+        })
+}
+
+/// The references of a filter, if it has nothing else in it.
+pub(super) fn references(catalog: &Catalog, seat: &Seat, condition: &Condition) -> Option<Vec<Reference>> {
+    let template = catalog.graph.template(&condition.text);
+    let body = template.body.as_ref().ok()?;
+    let each = body.holes.iter().map(|hole| match hole {
+        Hole::Object(object, _) => reference(catalog, seat, object, &condition.default).ok(),
+        Hole::Bare(_) => None,
+    });
+    each.collect()
+}
+
+fn unnamed(mut fault: NameFault, kind: &str, name: &str) -> NameFault {
+    if fault.message.is_empty() {
+        fault.message = format!("unknown {kind} '{name}'");
+    }
+    fault
 }
 
 fn no_profile(mut fault: NameFault, audience: &str) -> NameFault {
@@ -49,141 +197,33 @@ fn no_profile(mut fault: NameFault, audience: &str) -> NameFault {
     fault
 }
 
-impl Scope<'_> {
-    /// A filter's condition. `columns` are the group-bys, which it may name bare.
-    pub(super) fn filter(
-        &mut self,
-        text: &str,
-        columns: &[(String, Expr)],
-    ) -> Result<Expr, Vec<FilterFault>> {
-        let one = |column: usize, message: String| vec![FilterFault { column, message, suggestion: None }];
-        let pieces = template::pieces(text).map_err(|f| one(f.column, f.message))?;
-        let mut sql_text = String::new();
-        let mut objects = Vec::new();
-        for piece in pieces {
-            match piece {
-                Piece::Sql(part) => sql_text.push_str(&part),
-                Piece::Object(object, column) => {
-                    sql_text.push_str(&format!(" {PLACEHOLDER}{} ", objects.len()));
-                    objects.push((object, column));
-                }
-            }
-        }
-        if sql_text.matches(PLACEHOLDER).count() != objects.len() {
-            return Err(one(1, format!("names that start with {PLACEHOLDER} are reserved")));
-        }
-        let parsed = sql::parse_expr(&sql_text).map_err(|f| {
-            one(
-                usize::from(objects.is_empty()) * f.column.and_then(|c| usize::try_from(c).ok()).unwrap_or(1),
-                f.message,
-            )
-        })?;
-        self.fill(parsed, &objects, columns)
-    }
-
-    fn fill(
-        &mut self,
-        mut expr: Expr,
-        objects: &[(Object, usize)],
-        columns: &[(String, Expr)],
-    ) -> Result<Expr, Vec<FilterFault>> {
-        let mut faults = Vec::new();
-        let mut used = 0;
-        let direct = direct_members(&expr, objects);
-        sql::replace(&mut expr, &mut |name| {
-            let Some(number) = name.strip_prefix(PLACEHOLDER).and_then(|n| n.parse::<usize>().ok()) else {
-                let found = columns.iter().find(|(column, _)| column == name).map(|(_, expr)| expr.clone());
-                if found.is_none() {
-                    let message =
-                        format!("'{name}' is a bare column; write {{{{ Dimension('..') }}}}, or group by it");
-                    faults.push(FilterFault { column: 0, message, suggestion: None });
-                }
-                return found;
-            };
-            used += 1;
-            let (object, column) = objects.get(number)?;
-            match self.object(object, direct.contains(&number)) {
-                Ok(expr) => Some(expr),
-                Err(fault) => {
-                    faults.push(FilterFault {
-                        column: *column,
-                        message: fault.message,
-                        suggestion: fault.suggestion,
-                    });
-                    None
-                }
-            }
-        });
-        if faults.is_empty() && used != objects.len() {
-            let message = "an object stands inside a text in quotes".to_owned();
-            faults.push(FilterFault { column: 0, message, suggestion: None });
-        }
-        if visit_expressions(&expr, compound).is_break() && faults.is_empty() && objects.is_empty() {
-            let message = "a filter names columns as {{ Dimension('..') }}".to_owned();
-            faults.push(FilterFault { column: 0, message, suggestion: None });
-        }
-        if faults.is_empty() { Ok(expr) } else { Err(faults) }
-    }
-
-    fn object(&mut self, object: &Object, direct: bool) -> Result<Expr, NameFault> {
-        if let Object::Audience(name) = object {
-            let name = name.to_lowercase();
-            if direct {
-                let profile = self.profile(&name, &[]).map_err(|f| no_profile(f, &name))?;
-                return Ok(datafusion::in_audience(profile, &name));
-            }
-            let member = self.member(&name, &[]).map_err(|f| no_profile(f, &name))?;
-            return Ok(datafusion::nested(member));
-        }
-        let unknown = |message: String| NameFault { message, suggestion: None };
-        let asked = Asked::of_object(object, "").map_err(unknown)?;
-        let resolved = self.group(&asked).map_err(|mut fault| {
-            if fault.message.is_empty() {
-                let kind = if matches!(object, Object::Entity { .. }) { "entity" } else { "dimension" };
-                fault.message = format!("unknown {kind} '{}'", joined(&asked));
-            }
-            fault
-        })?;
-        Ok(datafusion::nested(resolved.expr))
-    }
-}
-
 /// Everything wrong with one filter of a metric, over every table it is applied to (V27).
 pub(crate) fn filter_faults(catalog: &Catalog, metric: &str, text: &str) -> Vec<NameFault> {
-    let mut found: Vec<NameFault> = Vec::new();
-    let Some(index) = catalog.graph.metric(metric) else { return found };
-    let mut leaves = Vec::new();
-    super::leaves::leaves(catalog, index, &[], &mut leaves);
-    for leaf in leaves.iter().filter(|leaf| leaf.filters.iter().any(|f| f == text)) {
-        let mut scope = Scope::new(catalog, leaf.model, leaf.time);
-        for fault in scope.filter(text, &[]).err().unwrap_or_default() {
-            let message = format!("filter of metric '{metric}'{}", fault.text());
-            let fault = NameFault { message, suggestion: fault.suggestion };
-            if !found.contains(&fault) {
-                found.push(fault);
+    let Some(number) = catalog.graph.metric(metric) else { return Vec::new() };
+    let mut planner = Planner::new(catalog);
+    if planner.take_apart(number, &Above::default()).is_none() {
+        return Vec::new();
+    }
+    planner.faults.clear();
+    for branch in planner.branches.clone() {
+        let mut sides = vec![(branch.model, branch.seat, &branch.filters)];
+        if let super::leaves::BranchKind::Conversion(other) = &branch.kind {
+            sides.push((other.model, other.seat, &other.filters));
+        }
+        for (model, seat, filters) in sides {
+            let own = |c: &&Condition| &*c.text == text && c.owner.as_deref() == Some(metric);
+            for condition in filters.iter().filter(own) {
+                let mut scope = Scope::of_model(catalog, seat, model);
+                planner.condition(&mut scope, condition, &[]);
             }
+        }
+    }
+    let mut found: Vec<NameFault> = Vec::new();
+    for fault in planner.faults {
+        let fault = NameFault { message: fault.message, suggestion: fault.suggestion };
+        if !found.contains(&fault) {
+            found.push(fault);
         }
     }
     found
-}
-
-/// Audience objects that must hold by themselves. A semi-join answers these; anywhere else membership
-/// is a value, which needs an outer join.
-fn direct_members(expr: &Expr, objects: &[(Object, usize)]) -> Vec<usize> {
-    match expr {
-        Expr::Nested(inner) => direct_members(inner, objects),
-        Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
-            let mut found = direct_members(left, objects);
-            found.extend(direct_members(right, objects));
-            found
-        }
-        Expr::Identifier(ident) => ident
-            .value
-            .strip_prefix(PLACEHOLDER)
-            .and_then(|n| n.parse().ok())
-            .filter(|n: &usize| matches!(objects.get(*n), Some((Object::Audience(_), _))))
-            .into_iter()
-            .collect(),
-        _ => Vec::new(),
-    }
 }

@@ -2,14 +2,17 @@
 
 use sqlparser::{
     ast::{
-        BinaryOperator, CastKind, DataType, Distinct, DuplicateTreatment, Expr, Function, FunctionArg,
-        FunctionArgExpr, FunctionArgumentList, FunctionArguments, GroupByExpr, Ident, Join, JoinConstraint,
-        JoinOperator, LimitClause, ObjectName, ObjectNamePart, OrderBy, OrderByExpr, OrderByKind,
-        OrderByOptions, Query, Select, SelectFlavor, SelectItem, SetExpr, TableAlias, TableFactor,
-        TableWithJoins, Value, helpers::attached_token::AttachedToken,
+        BinaryOperator, CastKind, Cte, DataType, Distinct, DuplicateTreatment, Expr, Function, FunctionArg,
+        FunctionArgExpr, FunctionArgumentClause, FunctionArgumentList, FunctionArguments, GroupByExpr, Ident,
+        Join, JoinConstraint, JoinOperator, LimitClause, ObjectName, ObjectNamePart, OrderBy, OrderByExpr,
+        OrderByKind, OrderByOptions, Query, Select, SelectFlavor, SelectItem, SetExpr, TableAlias,
+        TableFactor, TableFunctionArgs, TableWithJoins, Value, WindowFrame, WindowFrameBound,
+        WindowFrameUnits, WindowSpec, WindowType, With, helpers::attached_token::AttachedToken,
     },
     keywords,
 };
+
+use crate::query::JoinKind;
 
 /// A name, quoted only where it must be.
 pub(super) fn ident(name: &str) -> Ident {
@@ -39,7 +42,7 @@ pub(crate) fn column(alias: &str, name: &str) -> Expr {
 }
 
 /// `name`.
-pub(super) fn bare(name: &str) -> Expr {
+pub(crate) fn bare(name: &str) -> Expr {
     Expr::Identifier(ident(name))
 }
 
@@ -52,17 +55,12 @@ pub(super) fn number(number: impl ToString) -> Expr {
     Expr::value(Value::Number(number.to_string(), false))
 }
 
-pub(super) fn null() -> Expr {
+pub(crate) fn null() -> Expr {
     Expr::value(Value::Null)
 }
 
 pub(super) fn binary(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
     Expr::BinaryOp { left: Box::new(left), op, right: Box::new(right) }
-}
-
-/// `left = right`.
-pub(crate) fn equal(left: Expr, right: Expr) -> Expr {
-    binary(operand(left), BinaryOperator::Eq, operand(right))
 }
 
 /// All conditions, or none.
@@ -124,15 +122,21 @@ pub(super) fn named(expr: Expr, name: &str) -> SelectItem {
     if same { SelectItem::UnnamedExpr(expr) } else { SelectItem::ExprWithAlias { expr, alias: ident(name) } }
 }
 
-/// `schema.table AS alias`.
-pub(super) fn table((schema, name): &(String, String), alias: &str) -> TableFactor {
+/// `database.schema.table AS alias`.
+pub(super) fn table(parts: &[&str], alias: &str) -> TableFactor {
+    table_as(parts, (parts.last() != Some(&alias)).then_some(alias), None)
+}
+
+/// `function(arguments) AS alias`, or a plain name.
+pub(super) fn table_as(parts: &[&str], alias: Option<&str>, arguments: Option<Vec<Expr>>) -> TableFactor {
+    let args = arguments.map(|all| TableFunctionArgs {
+        args: all.into_iter().map(|a| FunctionArg::Unnamed(FunctionArgExpr::Expr(a))).collect(),
+        settings: None,
+    });
     TableFactor::Table {
-        name: ObjectName(vec![
-            ObjectNamePart::Identifier(ident(schema)),
-            ObjectNamePart::Identifier(ident(name)),
-        ]),
-        alias: (name != alias).then(|| table_alias(alias)),
-        args: None,
+        name: ObjectName(parts.iter().map(|p| ObjectNamePart::Identifier(ident(p))).collect()),
+        alias: alias.map(table_alias),
+        args,
         with_hints: Vec::new(),
         version: None,
         with_ordinality: false,
@@ -153,18 +157,48 @@ pub(super) fn derived(query: Query, alias: &str) -> TableFactor {
     }
 }
 
-fn table_alias(alias: &str) -> TableAlias {
+pub(super) fn table_alias(alias: &str) -> TableAlias {
     TableAlias { explicit: true, name: ident(alias), columns: Vec::new(), at: None }
 }
 
-pub(super) fn outer_join(relation: TableFactor, on: Expr, full: bool) -> Join {
+pub(super) fn join(relation: TableFactor, kind: JoinKind, on: Expr) -> Join {
     let on = JoinConstraint::On(on);
-    let join_operator = if full { JoinOperator::FullOuter(on) } else { JoinOperator::LeftOuter(on) };
+    let join_operator = match kind {
+        JoinKind::Inner => JoinOperator::Inner(on),
+        JoinKind::Left => JoinOperator::LeftOuter(on),
+        JoinKind::Full => JoinOperator::FullOuter(on),
+        JoinKind::Cross => JoinOperator::CrossJoin(JoinConstraint::None),
+    };
     Join { relation, global: false, join_operator }
 }
 
-pub(super) fn cross_join(relation: TableFactor) -> Join {
-    Join { relation, global: false, join_operator: JoinOperator::CrossJoin(JoinConstraint::None) }
+/// A function over the rows around each row.
+pub(super) fn over(
+    name: &str,
+    arguments: Vec<Expr>,
+    partition_by: Vec<Expr>,
+    order: Vec<(Expr, bool)>,
+    whole: bool,
+) -> Expr {
+    let order_by = order
+        .into_iter()
+        .map(|(expr, descending)| OrderByExpr {
+            expr,
+            options: OrderByOptions { asc: descending.then_some(false), nulls_first: None },
+            with_fill: None,
+        })
+        .collect();
+    let window_frame = whole.then_some(WindowFrame {
+        units: WindowFrameUnits::Rows,
+        start_bound: WindowFrameBound::Preceding(None),
+        end_bound: Some(WindowFrameBound::Following(None)),
+    });
+    let mut expr = function(name, arguments, None);
+    if let Expr::Function(function) = &mut expr {
+        let spec = WindowSpec { window_name: None, partition_by, order_by, window_frame };
+        function.over = Some(WindowType::WindowSpec(spec));
+    }
+    expr
 }
 
 /// The parts of a SELECT that are in use.
@@ -236,4 +270,54 @@ pub(super) fn query(body: SetExpr, order: &[(String, bool)], limit: Option<u64>)
         format_clause: None,
         pipe_operators: Vec::new(),
     }
+}
+
+/// `name(argument) WITHIN GROUP (ORDER BY value)`.
+pub(super) fn within_group(name: &str, argument: Expr, value: Expr) -> Expr {
+    let mut expr = function(name, vec![argument], None);
+    if let Expr::Function(function) = &mut expr {
+        function.within_group = vec![ascending(value)];
+    }
+    expr
+}
+
+/// `name(value ORDER BY value) FILTER (WHERE value IS NOT NULL)`.
+pub(super) fn ordered_values(name: &str, value: Expr) -> Expr {
+    let mut expr = function(name, vec![value.clone()], None);
+    if let Expr::Function(function) = &mut expr {
+        if let FunctionArguments::List(list) = &mut function.args {
+            list.clauses = vec![FunctionArgumentClause::OrderBy(vec![ascending(value.clone())])];
+        }
+        function.filter = Some(Box::new(Expr::IsNotNull(Box::new(operand(value)))));
+    }
+    expr
+}
+
+fn ascending(expr: Expr) -> OrderByExpr {
+    OrderByExpr { expr, options: OrderByOptions { asc: None, nulls_first: None }, with_fill: None }
+}
+
+/// `TABLE(flatten(array)) AS alias`.
+pub(super) fn flatten(array: Expr, alias: &str) -> TableFactor {
+    TableFactor::TableFunction { expr: call("flatten", vec![array]), alias: Some(table_alias(alias)) }
+}
+
+/// Selects that stand in front of a query.
+pub(super) fn with(named: Vec<(String, Query)>) -> Option<With> {
+    let cte = |(name, query): (String, Query)| Cte {
+        alias: table_alias_of(&name),
+        query: Box::new(query),
+        from: None,
+        materialized: None,
+        closing_paren_token: AttachedToken::empty(),
+    };
+    (!named.is_empty()).then(|| With {
+        with_token: AttachedToken::empty(),
+        recursive: false,
+        cte_tables: named.into_iter().map(cte).collect(),
+    })
+}
+
+fn table_alias_of(name: &str) -> TableAlias {
+    TableAlias { explicit: false, ..table_alias(name) }
 }

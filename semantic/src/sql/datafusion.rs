@@ -1,134 +1,84 @@
 //! DataFusion's dialect.
 
-use model::{ColumnType, Timestamp};
-use sqlparser::ast::{
-    BinaryOperator, CaseWhen, DataType, ExactNumberInfo, Expr, SelectItem, TimezoneInfo, TypedString, Value,
-    helpers::attached_token::AttachedToken,
+use model::Timestamp;
+use sqlparser::ast::{BinaryOperator, DataType, ExactNumberInfo, Expr, SelectItem, TableFactor};
+
+use super::{
+    build::{
+        Parts, binary, call, cast, derived, named, number, operand, ordered_values, query, select, text,
+    },
+    dialect::{Words, interval, timestamp_literal},
 };
+use crate::{DatePart, Grain, Percentile, query::POINT};
 
-use super::build::{
-    Parts, bare, binary, call, call_distinct, cast, number, operand, query, select, table, text,
-};
-use crate::{Aggregation, Grain, TimeRange};
+pub(super) struct DataFusion;
 
-/// A time cut to the first instant of its period; weeks start on Monday.
-pub(crate) fn date_trunc(grain: Grain, expr: Expr) -> Expr {
-    // Nothing is finer than a nanosecond, and the engine has no such word.
-    if grain == Grain::Nanosecond { expr } else { call("date_trunc", vec![text(grain.as_str()), expr]) }
-}
-
-/// `from <= time < to`.
-pub(crate) fn within(time: &Expr, range: TimeRange) -> Expr {
-    let from = range.from.map(|at| binary(operand(time.clone()), BinaryOperator::GtEq, timestamp(at)));
-    let to = range.to.map(|at| binary(operand(time.clone()), BinaryOperator::Lt, timestamp(at)));
-    super::build::and(from.into_iter().chain(to)).unwrap_or_else(|| Expr::value(Value::Boolean(true)))
-}
-
-fn timestamp(at: Timestamp) -> Expr {
-    let written = at.to_string();
-    let written = written.strip_suffix(".000Z").map_or(written.clone(), |t| format!("{t}Z"));
-    Expr::TypedString(TypedString {
-        data_type: DataType::Timestamp(None, TimezoneInfo::None),
-        value: Value::SingleQuotedString(written).into(),
-        uses_odbc_syntax: false,
-    })
-}
-
-/// A raw value as the identifier it stands for: blanks around it never count.
-pub(crate) fn identifier_value(expr: Expr, folded: bool) -> Expr {
-    let trimmed = call("trim", vec![expr]);
-    if folded { call("lower", vec![trimmed]) } else { trimmed }
-}
-
-/// Whether the profile is a member, as a semi-join.
-pub(crate) fn in_audience(profile: Expr, audience: &str) -> Expr {
-    let body = select(Parts {
-        projection: vec![SelectItem::UnnamedExpr(bare("profile_id"))],
-        from: Some(table(&("audiences".to_owned(), audience.to_owned()), audience)),
-        ..Parts::default()
-    });
-    Expr::InSubquery {
-        expr: Box::new(operand(profile)),
-        subquery: Box::new(query(body, &[], None)),
-        negated: false,
+impl Words for DataFusion {
+    fn date_trunc(&self, grain: Grain, time: Expr) -> Result<Expr, String> {
+        // Nothing is finer than a nanosecond, and the engine has no such word.
+        Ok(if grain == Grain::Nanosecond {
+            time
+        } else {
+            call("date_trunc", vec![text(grain.as_str()), time])
+        })
     }
-}
 
-/// The expression as an operand of whatever stands around it.
-pub(crate) fn nested(expr: Expr) -> Expr {
-    operand(expr)
-}
+    fn date_part(&self, part: DatePart, time: Expr) -> Expr {
+        let word = if part == DatePart::Dow { "isodow" } else { part.as_str() };
+        cast(call("date_part", vec![text(word), time]), DataType::BigInt(None))
+    }
 
-/// An aggregate, cast to its result type so that every dialect answers alike (SEM-1).
-pub(super) fn aggregate(agg: Aggregation, expr: Expr, column_type: Option<ColumnType>) -> Expr {
-    match agg {
-        Aggregation::CountDistinct => call_distinct("count", expr),
-        Aggregation::Average => call("avg", vec![cast(expr, double())]),
-        Aggregation::Median => call("median", vec![cast(expr, double())]),
-        Aggregation::Min => call("min", vec![expr]),
-        Aggregation::Max => call("max", vec![expr]),
-        Aggregation::Count => cast(call("sum", vec![one_if_present(expr)]), DataType::BigInt(None)),
-        Aggregation::SumBoolean => cast(call("sum", vec![one_if(expr)]), DataType::BigInt(None)),
-        Aggregation::Sum => match column_type {
-            None => call("sum", vec![expr]),
-            // Integers are summed as decimals: 64 bits could overflow unseen.
-            Some(ColumnType::Decimal { scale: 0, .. }) => {
-                let wide = column_type.map_or_else(double, data_type);
-                call("sum", vec![cast(expr, wide)])
+    fn shift(&self, time: Expr, count: i64, grain: Grain) -> Result<Expr, String> {
+        let op = if count < 0 { BinaryOperator::Minus } else { BinaryOperator::Plus };
+        Ok(binary(operand(time), op, interval(count.abs(), grain)))
+    }
+
+    fn timestamp(&self, at: Timestamp) -> Expr {
+        let written = at.to_string();
+        timestamp_literal(written.strip_suffix(".000Z").map_or(written.clone(), |t| format!("{t}Z")))
+    }
+
+    fn double(&self) -> DataType {
+        DataType::Double(ExactNumberInfo::None)
+    }
+
+    fn percentile(&self, percentile: Percentile, value: Expr) -> Result<Expr, String> {
+        let double = || cast(value.clone(), self.double());
+        let fraction = || cast(number(percentile.fraction), self.double());
+        match (percentile.discrete, percentile.approximate) {
+            (false, false) => Ok(call("percentile_cont", vec![double(), number(percentile.fraction)])),
+            (false, true) => Ok(call("approx_percentile_cont", vec![double(), number(percentile.fraction)])),
+            // The engine has no such function; the value at its place among all in order is the same.
+            (true, false) => {
+                let count = call("count", vec![value.clone()]);
+                let place = call("ceil", vec![binary(count, BinaryOperator::Multiply, fraction())]);
+                let place = cast(place, DataType::BigInt(None));
+                Ok(call("array_element", vec![ordered_values("array_agg", value), place]))
             }
-            Some(column_type) => cast(call("sum", vec![expr]), data_type(column_type)),
-        },
-    }
-}
-
-/// N3: `count(1)` is `sum(1)`, `count(e)` counts the rows where e is present.
-fn one_if_present(expr: Expr) -> Expr {
-    match &expr {
-        Expr::Value(value) if !matches!(value.value, Value::Null) => number(1),
-        _ => one_if(Expr::IsNotNull(Box::new(operand(expr)))),
-    }
-}
-
-fn one_if(condition: Expr) -> Expr {
-    Expr::Case {
-        case_token: AttachedToken::empty(),
-        end_token: AttachedToken::empty(),
-        operand: None,
-        conditions: vec![CaseWhen { condition, result: number(1) }],
-        else_result: Some(Box::new(number(0))),
-    }
-}
-
-/// Q7: a denominator of zero gives null.
-pub(super) fn ratio(numerator: Expr, denominator: Expr) -> Expr {
-    let below = cast(call("nullif", vec![denominator, number(0)]), double());
-    binary(cast(numerator, double()), BinaryOperator::Divide, below)
-}
-
-/// A null of a type, for the columns other branches fill.
-pub(super) fn null_of(column_type: Option<ColumnType>) -> Expr {
-    match column_type {
-        Some(column_type) => cast(super::build::null(), data_type(column_type)),
-        None => super::build::null(),
-    }
-}
-
-fn double() -> DataType {
-    DataType::Double(ExactNumberInfo::None)
-}
-
-fn data_type(column_type: ColumnType) -> DataType {
-    match column_type {
-        ColumnType::Boolean => DataType::Boolean,
-        ColumnType::Int64 => DataType::BigInt(None),
-        ColumnType::Float64 => double(),
-        ColumnType::Decimal { precision, scale } => {
-            DataType::Decimal(ExactNumberInfo::PrecisionAndScale(u64::from(precision), i64::from(scale)))
+            (true, true) => Err("an approximate discrete percentile; set use_discrete_percentile or \
+                                 use_approximate_percentile to false"
+                .to_owned()),
         }
-        ColumnType::Date => DataType::Date,
-        ColumnType::Timestamp => DataType::Timestamp(None, TimezoneInfo::None),
-        ColumnType::String | ColumnType::Uuid | ColumnType::Json | ColumnType::Array => {
-            DataType::Varchar(None)
-        }
+    }
+
+    fn approx_distinct(&self, value: Expr) -> Result<Expr, String> {
+        Ok(call("approx_distinct", vec![value]))
+    }
+
+    fn points(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+        grain: Grain,
+        alias: &str,
+    ) -> Result<TableFactor, String> {
+        let series =
+            call("generate_series", vec![self.timestamp(from), self.timestamp(to), interval(1, grain)]);
+        let projection: Vec<SelectItem> = vec![named(call("unnest", vec![series]), POINT)];
+        Ok(derived(query(select(Parts { projection, ..Parts::default() }), &[], None), alias))
+    }
+
+    fn nulls_are_typed_by_unions(&self) -> bool {
+        true
     }
 }

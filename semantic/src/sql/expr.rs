@@ -1,4 +1,4 @@
-use std::ops::ControlFlow;
+use std::{collections::HashSet, ops::ControlFlow};
 
 use model::ColumnType;
 use sqlparser::{
@@ -14,8 +14,8 @@ use sqlparser::{
 use super::build;
 use crate::Aggregation;
 
-/// Longest text that is parsed; a longer one is no expression a person wrote.
-const MAX_TEXT: usize = 64 * 1024;
+/// Longest text that is parsed. A list of values that a program puts into a filter may be long.
+const MAX_TEXT: usize = 4 * 1024 * 1024;
 
 /// Why a text is no usable expression.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,6 +111,18 @@ pub(crate) fn qualify(expr: &Expr, alias: &str) -> Expr {
     expr
 }
 
+/// The bare columns of an expression, as SQL folds their names.
+pub(crate) fn columns(expr: &Expr) -> HashSet<String> {
+    let mut found = HashSet::new();
+    let _ = visit_expressions(expr, |e| {
+        if let Expr::Identifier(column) = e {
+            found.insert(folded(column));
+        }
+        ControlFlow::<()>::Continue(())
+    });
+    found
+}
+
 /// The expression with bare columns replaced by other expressions; `None` of `with` keeps one.
 pub(crate) fn replace(expr: &mut Expr, with: &mut dyn FnMut(&str) -> Option<Expr>) {
     let _ = visit_expressions_mut(expr, |e| {
@@ -122,6 +134,45 @@ pub(crate) fn replace(expr: &mut Expr, with: &mut dyn FnMut(&str) -> Option<Expr
         }
         ControlFlow::<()>::Continue(())
     });
+}
+
+/// The expression with its columns, bare or with a table in front, replaced by other expressions. The
+/// parts of a name are folded as SQL folds them; `None` keeps one.
+pub(crate) fn replace_columns(expr: &mut Expr, with: &mut dyn FnMut(&[String]) -> Option<Expr>) {
+    let _ = visit_expressions_mut(expr, |e| {
+        let parts: Vec<String> = match e {
+            Expr::Identifier(column) => vec![folded(column)],
+            Expr::CompoundIdentifier(parts) => parts.iter().map(folded).collect(),
+            _ => return ControlFlow::<()>::Continue(()),
+        };
+        if let Some(new) = with(&parts) {
+            *e = new;
+        }
+        ControlFlow::Continue(())
+    });
+}
+
+/// Whether an expression calls an aggregate function.
+pub(crate) fn has_aggregate(expr: &Expr) -> bool {
+    const NAMES: [&str; 10] = [
+        "sum",
+        "min",
+        "max",
+        "avg",
+        "count",
+        "median",
+        "percentile_cont",
+        "percentile_disc",
+        "approx_count_distinct",
+        "array_agg",
+    ];
+    let found = visit_expressions(expr, |e| match e {
+        Expr::Function(f) if NAMES.contains(&f.name.to_string().to_lowercase().as_str()) => {
+            ControlFlow::Break(())
+        }
+        _ => ControlFlow::Continue(()),
+    });
+    found.is_break()
 }
 
 /// The name a column has once SQL's folding of case is done.
@@ -154,6 +205,7 @@ pub(crate) fn infer(expr: &Expr, column: &dyn Fn(&str) -> Option<ColumnType>) ->
                 _ => None,
             }
         }
+        Expr::BinaryOp { op: BinaryOperator::Divide, .. } => Some(ColumnType::Float64),
         Expr::BinaryOp { op, .. } if op_is_boolean(op) => Some(ColumnType::Boolean),
         Expr::IsNull(_)
         | Expr::IsNotNull(_)
@@ -189,9 +241,13 @@ fn op_is_boolean(op: &BinaryOperator) -> bool {
 /// Type of an aggregate over an expression of a type, the same in every dialect (SEM-1).
 pub(crate) fn result_type(agg: Aggregation, input: Option<ColumnType>) -> Option<ColumnType> {
     match agg {
-        Aggregation::Count | Aggregation::CountDistinct | Aggregation::SumBoolean => Some(ColumnType::Int64),
-        Aggregation::Average | Aggregation::Median => Some(ColumnType::Float64),
-        Aggregation::Min | Aggregation::Max => input,
+        Aggregation::Count
+        | Aggregation::CountDistinct
+        | Aggregation::ApproxCountDistinct
+        | Aggregation::SumBoolean => Some(ColumnType::Int64),
+        Aggregation::Average | Aggregation::Median { .. } => Some(ColumnType::Float64),
+        Aggregation::Percentile(percentile) if !percentile.discrete => Some(ColumnType::Float64),
+        Aggregation::Min | Aggregation::Max | Aggregation::Percentile(_) => input,
         Aggregation::Sum => match input? {
             ColumnType::Int64 => Some(ColumnType::Decimal { precision: 38, scale: 0 }),
             ColumnType::Decimal { scale, .. } => Some(ColumnType::Decimal { precision: 38, scale }),
@@ -199,4 +255,36 @@ pub(crate) fn result_type(agg: Aggregation, input: Option<ColumnType>) -> Option
             _ => None,
         },
     }
+}
+
+/// Makes every `/` one of doubles, so that integers divide alike in every dialect (Q7).
+pub(crate) fn divide_as_double(expr: &mut Expr) {
+    let _ = visit_expressions_mut(expr, |e| {
+        if let Expr::BinaryOp { left, op: BinaryOperator::Divide, .. } = e {
+            let whole = std::mem::replace(&mut **left, build::null());
+            **left = build::cast(whole, DataType::DoublePrecision);
+        }
+        ControlFlow::<()>::Continue(())
+    });
+}
+
+/// Reads a SELECT; `None` for anything else.
+pub(crate) fn parse_query(text: &str) -> Option<sqlparser::ast::Query> {
+    let mut parser = Parser::new(&GenericDialect {}).with_recursion_limit(50).try_with_sql(text).ok()?;
+    let query = parser.parse_query().ok()?;
+    (parser.peek_token().token == Token::EOF).then_some(*query)
+}
+
+/// Whether an expression names a column with a table in front.
+pub(crate) fn has_compound(expr: &Expr) -> bool {
+    visit_expressions(expr, |e| match e {
+        Expr::CompoundIdentifier(_) | Expr::CompoundFieldAccess { .. } => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    })
+    .is_break()
+}
+
+/// `left + right`.
+pub(crate) fn add(left: &str, right: &str) -> Expr {
+    build::binary(build::bare(left), BinaryOperator::Plus, build::bare(right))
 }

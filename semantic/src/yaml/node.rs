@@ -1,4 +1,8 @@
+use std::collections::{HashMap, HashSet};
+
 use model::Span;
+
+use crate::report::Report;
 
 /// A value with its place.
 #[derive(Debug, Clone)]
@@ -27,6 +31,59 @@ pub(crate) enum NodeValue {
 pub(crate) struct Key {
     pub(crate) text: String,
     pub(crate) span: Span,
+}
+
+/// From so many keys on, one that is there twice is looked up instead of searched.
+const MANY: usize = 16;
+
+/// Members of a mapping while it is read: keys that come again are reported and passed over.
+#[derive(Debug, Default)]
+pub(super) struct Members {
+    list: Vec<(Key, Node)>,
+    places: HashMap<String, usize>,
+}
+
+impl Members {
+    pub(super) fn push(&mut self, key: Key, value: Node, report: &mut Report) {
+        let first = if self.list.len() < MANY {
+            self.list.iter().position(|(k, _)| k.text == key.text)
+        } else {
+            if self.places.is_empty() {
+                self.places = self.list.iter().enumerate().map(|(i, (k, _))| (k.text.clone(), i)).collect();
+            }
+            self.places.get(&key.text).copied()
+        };
+        if let Some(first) = first {
+            let message = format!("key '{}' is already set at {}", key.text, self.list[first].0.span);
+            report.error("duplicate_key", &key.span, message);
+            return;
+        }
+        if !self.places.is_empty() {
+            self.places.insert(key.text.clone(), self.list.len());
+        }
+        self.list.push((key, value));
+    }
+
+    pub(super) fn finish(self) -> Vec<(Key, Node)> {
+        self.list
+    }
+
+    /// The same with YAML's merge key: `<<: *defaults` adds what is not written here.
+    pub(super) fn merged(mut self) -> Vec<(Key, Node)> {
+        let is_merge = |(key, value): &(Key, Node)| {
+            let parts = value.one_or_many();
+            key.text == "<<" && parts.iter().all(|part| matches!(part.value, NodeValue::Map(_)))
+        };
+        let Some(at) = self.list.iter().position(is_merge) else { return self.list };
+        let (_, merge) = self.list.remove(at);
+        let mut known: HashSet<String> = self.list.iter().map(|(key, _)| key.text.clone()).collect();
+        for (key, value) in merge.one_or_many().iter().flat_map(Node::members) {
+            if known.insert(key.text.clone()) {
+                self.list.push((key.clone(), value.clone()));
+            }
+        }
+        self.list
+    }
 }
 
 impl Node {
@@ -93,7 +150,7 @@ impl Node {
 }
 
 /// `-12`, `0.50`, `1e9`: what both YAML and JSON call a number.
-fn is_number(text: &str) -> bool {
+pub(super) fn is_number(text: &str) -> bool {
     let text = text.strip_prefix(['-', '+']).unwrap_or(text);
     let (mantissa, exponent) = text.split_once(['e', 'E']).map_or((text, None), |(m, e)| (m, Some(e)));
     let digits = |t: &str| !t.is_empty() && t.bytes().all(|b| b.is_ascii_digit());

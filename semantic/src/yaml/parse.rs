@@ -3,30 +3,18 @@ use std::{collections::HashMap, sync::Arc};
 use model::Span;
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle};
 
-use super::{Key, Node, NodeValue, variables};
+use super::{Key, Node, NodeValue, node::Members};
 use crate::report::Report;
 
 /// Deeper nesting is a mistake, and would need stack that a text can grow without bound.
-const MAX_DEPTH: usize = 64;
+pub(super) const MAX_DEPTH: usize = 64;
 /// Most nodes that aliases may add to one file.
 const MAX_ALIASED: usize = 10_000;
 
 /// Reads one file. `None` if it is not YAML; anything else that is wrong is reported and passed over.
-pub(crate) fn parse(
-    file: &Arc<str>,
-    text: &str,
-    variable: &dyn Fn(&str) -> Option<String>,
-    report: &mut Report,
-) -> Option<Node> {
-    let mut builder = Builder {
-        file,
-        variable,
-        report,
-        open: Vec::new(),
-        anchors: HashMap::new(),
-        aliased: 0,
-        roots: Vec::new(),
-    };
+pub(crate) fn parse(file: &Arc<str>, text: &str, report: &mut Report) -> Option<Node> {
+    let mut builder =
+        Builder { file, report, open: Vec::new(), anchors: HashMap::new(), aliased: 0, roots: Vec::new() };
     for item in Parser::new_from_str(text) {
         match item {
             Ok((event, span)) => {
@@ -53,7 +41,6 @@ pub(crate) fn parse(
 /// Builds nodes from the parser's events.
 struct Builder<'a> {
     file: &'a Arc<str>,
-    variable: &'a dyn Fn(&str) -> Option<String>,
     report: &'a mut Report,
     open: Vec<Open>,
     anchors: HashMap<usize, Node>,
@@ -63,9 +50,15 @@ struct Builder<'a> {
 
 /// A collection whose end has not been seen.
 struct Open {
-    node: Node,
-    key: Option<Key>,
+    span: Span,
+    items: Items,
     anchor: usize,
+}
+
+enum Items {
+    List(Vec<Node>),
+    /// The key whose value comes next.
+    Map(Members, Option<Key>),
 }
 
 impl Builder<'_> {
@@ -87,13 +80,18 @@ impl Builder<'_> {
                 self.keep(anchor, &node);
                 self.put(node)
             }
-            Event::SequenceStart(anchor, _) => self.open(NodeValue::List(Vec::new()), anchor, &at),
-            Event::MappingStart(anchor, _) => self.open(NodeValue::Map(Vec::new()), anchor, &at),
+            Event::SequenceStart(anchor, _) => self.open(Items::List(Vec::new()), anchor, &at),
+            Event::MappingStart(anchor, _) => self.open(Items::Map(Members::default(), None), anchor, &at),
             Event::SequenceEnd | Event::MappingEnd => match self.open.pop() {
                 None => true,
-                Some(open) => {
-                    self.keep(open.anchor, &open.node);
-                    self.put(open.node)
+                Some(Open { span, items, anchor }) => {
+                    let value = match items {
+                        Items::List(items) => NodeValue::List(items),
+                        Items::Map(members, _) => NodeValue::Map(members.merged()),
+                    };
+                    let node = Node { span, value };
+                    self.keep(anchor, &node);
+                    self.put(node)
                 }
             },
             Event::Alias(id) => self.alias(id, &at),
@@ -106,25 +104,17 @@ impl Builder<'_> {
         if plain && matches!(text, "" | "~" | "null" | "Null" | "NULL") {
             return Node { span, value: NodeValue::Null };
         }
-        let value = match variables::substitute(text, self.variable) {
-            Ok(text) => NodeValue::Scalar { text, plain },
-            Err(faults) => {
-                for fault in faults {
-                    self.report.error(fault.code, &span, fault.message);
-                }
-                NodeValue::Bad
-            }
-        };
+        let value = NodeValue::Scalar { text: text.to_owned(), plain };
         Node { span, value }
     }
 
-    fn open(&mut self, value: NodeValue, anchor: usize, at: &Marker) -> bool {
+    fn open(&mut self, items: Items, anchor: usize, at: &Marker) -> bool {
         let span = self.place(at);
         if self.open.len() >= MAX_DEPTH {
             self.report.error("too_deep", &span, format!("nested deeper than {MAX_DEPTH} levels"));
             return false;
         }
-        self.open.push(Open { node: Node { span, value }, key: None, anchor });
+        self.open.push(Open { span, items, anchor });
         true
     }
 
@@ -153,9 +143,10 @@ impl Builder<'_> {
             self.roots.push(node);
             return true;
         };
-        match &mut open.node.value {
-            NodeValue::List(items) => items.push(node),
-            NodeValue::Map(members) => match open.key.take() {
+        match &mut open.items {
+            Items::List(items) => items.push(node),
+            Items::Map(members, key) => match key.take() {
+                Some(key) => members.push(key, node, self.report),
                 None => {
                     let text = match &node.value {
                         NodeValue::Scalar { text, .. } => text.clone(),
@@ -165,18 +156,9 @@ impl Builder<'_> {
                             String::new()
                         }
                     };
-                    open.key = Some(Key { text, span: node.span });
+                    *key = Some(Key { text, span: node.span });
                 }
-                Some(key) => match members.iter().find(|(k, _)| k.text == key.text) {
-                    Some((first, _)) => self.report.error(
-                        "duplicate_key",
-                        &key.span,
-                        format!("key '{}' is already set at {}", key.text, first.span),
-                    ),
-                    None => members.push((key, node)),
-                },
             },
-            _ => {}
         }
         true
     }

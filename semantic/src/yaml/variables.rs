@@ -1,17 +1,41 @@
 //! `${VAR}` and `${VAR:-default}` inside scalars. They are replaced after YAML is read, so a value of
 //! the environment can never change the structure of the file.
 
+use super::{Node, NodeValue};
+use crate::report::Report;
+
+/// Fills in every scalar of a file; one that cannot be filled in is reported and becomes bad.
+pub(crate) fn fill_variables(
+    node: &mut Node,
+    variable: &dyn Fn(&str) -> Option<String>,
+    report: &mut Report,
+) {
+    match &mut node.value {
+        NodeValue::Scalar { text, .. } if text.contains("${") => match substitute(text, variable) {
+            Ok(filled) => *text = filled,
+            Err(faults) => {
+                for fault in faults {
+                    report.error(fault.code, &node.span, fault.message);
+                }
+                node.value = NodeValue::Bad;
+            }
+        },
+        NodeValue::List(items) => items.iter_mut().for_each(|item| fill_variables(item, variable, report)),
+        NodeValue::Map(members) => {
+            members.iter_mut().for_each(|(_, value)| fill_variables(value, variable, report));
+        }
+        _ => {}
+    }
+}
+
 /// Why a text could not be filled in.
-pub(super) struct Fault {
-    pub(super) code: &'static str,
-    pub(super) message: String,
+struct Fault {
+    code: &'static str,
+    message: String,
 }
 
 /// The text with every variable replaced, or every fault.
-pub(super) fn substitute(
-    text: &str,
-    variable: &dyn Fn(&str) -> Option<String>,
-) -> Result<String, Vec<Fault>> {
+fn substitute(text: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<String, Vec<Fault>> {
     let mut out = String::with_capacity(text.len());
     let mut faults = Vec::new();
     let mut rest = text;

@@ -19,7 +19,10 @@ fn the_shipped_example_loads_without_a_word() {
     assert_eq!(catalog.subscriptions[0].url, "http://127.0.0.1:9999/hooks");
     let automatic: Vec<&str> =
         catalog.semantic_models.iter().filter(|m| m.automatic).map(|m| m.name.as_str()).collect();
-    assert_eq!(automatic, ["product_added", "checkout_started", "order_refunded", "signed_up", "profiles"]);
+    assert_eq!(
+        automatic,
+        ["product_added", "checkout_started", "order_refunded", "signed_up", "profiles", "audience_changes"]
+    );
 }
 
 #[test]
@@ -49,7 +52,7 @@ shop.yaml:7:28: 'limit' must be a whole number of at least 1 [bad_value]
 shop.yaml:8:1: unknown key 'audience', did you mean 'audiences'? [unknown_key]
 shop.yaml:10:69: '7x' is not a duration such as 90s, 1h30m or 7d [bad_duration]
 shop.yaml:11:12: audience 'buyers' is already defined at shop.yaml:10:12 [duplicate_name]
-shop.yaml:13:20: a metric of type derived is not offered by this version [unsupported]
+shop.yaml:13:12: metric 'growth' is derived but has no inputs [bad_metric]
 shop.yaml:14:56: metric 'total': measure 'revenu' does not exist [unknown_input]
 shop.yaml:16:22: variable 'MISSING' is not set; set it or write ${MISSING:-default} [missing_variable]
 "#);
@@ -159,7 +162,7 @@ shop.yaml:10:49: 'select 1' is not a SQL expression, column 8: unexpected '1' [b
 shop.yaml:11:16: 'order' is already the entity at line 7 [duplicate_name]
 shop.yaml:12:16: 'day' is reserved (time grain); choose another name [reserved_name]
 shop.yaml:13:16: 'Foo__x' is not a valid name: use lower case letters, digits and single underscores, start with a letter, at least 2 characters [bad_name]
-shop.yaml:15:16: measure 'rows_seen': count needs an expr; use expr: 1 to count rows [bad_measure]
+shop.yaml:15:32: measure 'rows_seen': count needs an expr; use expr: 1 to count rows [bad_measure]
 shop.yaml:16:41: measure 'uniques': distinct inside expr; use agg: count_distinct [bad_measure]
 shop.yaml:17:12: model 'nobody' has dimensions but no primary entity: mark one entity as primary or set primary_entity [bad_model]
 shop.yaml:19:55: metric 'aov': input metric 'rows_sen' does not exist [unknown_input]

@@ -39,6 +39,8 @@ pub(crate) fn query(text: &str) -> MetricQuery {
             None => OrderBy { name, descending: false },
         })
         .collect();
+    let metrics = metrics.into_iter().map(Into::into).collect();
+    let group_by = group_by.into_iter().map(Into::into).collect();
     MetricQuery { metrics, group_by, filters, order_by, ..MetricQuery::default() }
 }
 
