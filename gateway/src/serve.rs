@@ -76,7 +76,8 @@ impl Server {
         fs::create_dir_all(&config.data.dir).with_context(|| config.data.dir.display().to_string())?;
         let log = open_log(&config, &clock)?;
         let key = identity::TenantKey(keys::tenant_key(&config.data.dir)?);
-        let warehouse = open_warehouse(&config, &catalog, &clock).await?;
+        let storing = storing_runtime()?;
+        let warehouse = open_warehouse(&config, &catalog, storing.handle(), &clock).await?;
         let (store, pipeline) = start_pipeline(&config, &log, &catalog, &warehouse, key, &clock).await?;
         let handle = pipeline.handle();
         let changes = delivery::ChangeLog::new(&store, handle.watch_changes())?;
@@ -113,12 +114,10 @@ impl Server {
         let (http_address, flight_address) = (http.local_addr()?, flight.local_addr()?);
         let service = flight::service(engine, auth, flight::Options::new(clock));
         let router = http::with_grpc(http::router(parts), service.clone());
-        let storing = storing_runtime()?;
-        let serving = tokio::runtime::Handle::current();
         let tasks = vec![
-            spawn(storing.handle(), "warehouse", run_warehouse(warehouse.clone(), stopped.clone())),
-            spawn(&serving, "http", listener::serve(http, router, tls, stopped.clone())),
-            spawn(&serving, "flight", flight::serve(service, flight, stopping(stopped))),
+            spawn("warehouse", run_warehouse(warehouse.clone(), stopped.clone())),
+            spawn("http", listener::serve(http, router, tls, stopped.clone())),
+            spawn("flight", flight::serve(service, flight, stopping(stopped))),
         ];
         Ok(Self {
             http: http_address,
@@ -183,11 +182,10 @@ async fn broken(failed: &mut watch::Receiver<Option<String>>) -> String {
 }
 
 fn spawn<E: std::fmt::Display + Send>(
-    runtime: &tokio::runtime::Handle,
     name: &'static str,
     task: impl Future<Output = Result<(), E>> + Send + 'static,
 ) -> tokio::task::JoinHandle<()> {
-    runtime.spawn(async move {
+    tokio::spawn(async move {
         if let Err(error) = task.await {
             tracing::error!(%error, part = name, "stopped");
         }
@@ -233,6 +231,7 @@ fn open_log(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<EmbeddedL
 async fn open_warehouse(
     config: &Config,
     catalog: &Catalog,
+    background: &tokio::runtime::Handle,
     clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<Embedded> {
     let config::WarehouseType::Embedded = config.warehouse.kind;
@@ -243,6 +242,7 @@ async fn open_warehouse(
     });
     let options = warehouse::Options {
         flush_interval: config.warehouse.flush_interval.0,
+        background: Some(background.clone()),
         ..warehouse::Options::new(config.data.dir.join("warehouse"))
     };
     let specs = pipeline::table_specs(&catalog.profile);

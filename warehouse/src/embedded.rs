@@ -183,7 +183,9 @@ impl Embedded {
         if let Some(why) = self.inner.failed.borrow().clone() {
             return Err(Error::Stopped(why));
         }
-        let (next, rows, jobs) = self.begin_flush()?;
+        let this = self.clone();
+        let begun = tokio::task::spawn_blocking(move || this.begin_flush()).await;
+        let (next, rows, jobs) = begun.map_err(|e| Error::Stopped(e.to_string()))??;
         let stored = self.store_all(next, jobs).await;
         if let Err(error) = stored {
             self.inner.state.lock().waiting += rows;
@@ -242,8 +244,15 @@ impl Embedded {
     }
 
     async fn store(&self, next: Offset, job: Job) -> Result<(), Error> {
-        let mut files = job.files.lock().await;
-        let committed = files.commit(&job.work.batches, &job.work.schema, next, job.work.change).await;
+        let (rows, change) = (job.work.rows(), job.work.change);
+        let mut files = job.files.lock_owned().await;
+        let (files, committed) = self
+            .in_background(async move {
+                let work = job.work;
+                let committed = files.commit(&work.batches, &work.schema, next, work.change).await;
+                (files, committed)
+            })
+            .await?;
         let replaced = committed.inspect_err(|error| {
             if let Some(why) = files.broken() {
                 tracing::error!(%error, table = files.name(), "commit failed, nothing more is stored");
@@ -258,9 +267,22 @@ impl Embedded {
         let mut state = self.inner.state.lock();
         match &mut state.slots[job.slot].body {
             Body::Plain(table) | Body::Typed(table, _) => table.end_flush(next, stored),
-            Body::Keyed(table) => table.end_flush(next, job.work.rows(), job.work.change),
+            Body::Keyed(table) => table.end_flush(next, rows, change),
         }
         Ok(())
+    }
+
+    /// Computes where [`Options::background`] says. The lock of the state is never taken there: a thread
+    /// that yields to all others would hold up everyone who waits for it.
+    async fn in_background<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, Error> {
+        let done = match &self.inner.options.background {
+            Some(background) => background.spawn(work),
+            None => tokio::spawn(work),
+        };
+        done.await.map_err(|e| Error::Stopped(e.to_string()))
     }
 
     fn retire(&self, paths: Vec<PathBuf>) {
@@ -285,8 +307,15 @@ impl Embedded {
             if merged {
                 self.compact(slot, &files).await?;
             }
-            let mut files = files.lock().await;
-            if files.checkpoint(self.inner.options.checkpoint_commits).await? {
+            let mut files = files.lock_owned().await;
+            let commits = self.inner.options.checkpoint_commits;
+            let (files, written) = self
+                .in_background(async move {
+                    let written = files.checkpoint(commits).await;
+                    (files, written)
+                })
+                .await?;
+            if written? {
                 self.show(slot, &files).await?;
             }
         }
@@ -304,7 +333,9 @@ impl Embedded {
             (files.name().to_owned(), files.writer()?, chosen)
         };
         // Flushes go on meanwhile: only the commit needs the table.
-        let merged = maintain::merge(&name, writer, chosen.clone()).await?;
+        let (inputs, table) = (chosen.clone(), name.clone());
+        let merged =
+            self.in_background(async move { maintain::merge(&table, writer, inputs).await }).await??;
         let mut files = files.lock().await;
         let retired = maintain::replace(&mut files, merged, &chosen, options.compact_bytes).await?;
         self.show(slot, &files).await?;

@@ -26,6 +26,8 @@ pub struct Options {
     pub checkpoint_commits: u64,
     /// How long a replaced file stays readable for queries that pinned it.
     pub retention: Duration,
+    /// Where Parquet files are made, which computes for long stretches; the caller's runtime without it.
+    pub background: Option<tokio::runtime::Handle>,
 }
 
 impl Options {
@@ -42,6 +44,7 @@ impl Options {
             compact_bytes: 64 << 20,
             checkpoint_commits: 20,
             retention: Duration::from_secs(600),
+            background: None,
         }
     }
 }
