@@ -120,6 +120,7 @@ impl<'a> Folded<'a> {
         self.traits.retain(|t| t.stamp > row);
         change.any = true;
         change.links = true;
+        change.last_seen_of_links = true;
     }
 
     fn add_link(
@@ -138,6 +139,8 @@ impl<'a> Folded<'a> {
                 self.links.insert(place, RawLink { name, raw, first, last: stamp });
                 change.any = true;
                 change.links = true;
+                // Another spelling of a known value is a later sight of it.
+                change.last_seen_of_links = true;
             }
             Ok(place) => {
                 let link = &mut self.links[place];

@@ -5,7 +5,7 @@ use identity::{
     record_of_event,
 };
 use model::{Event, EventType, Offset, ProfileId, Timestamp};
-use semantic::{IdentityRules, ProfileRules};
+use semantic::{IdentifierType, IdentityRules, LinkOrder, Normalizer, ProfileRules};
 
 use crate::script::{KEY, identifier, limited, observation, rules};
 
@@ -45,6 +45,24 @@ fn a_login_joins_the_visitor_and_keeps_the_visitors_id() {
     assert_eq!((outcome.hidden.len(), outcome.shown.len()), (0, 0));
     assert_eq!(outcome.traits_changed, [id("web:anon:a1")]);
     assert_eq!(identity.find("user_id", " u1 "), Some(id("web:anon:a1")));
+}
+
+#[test]
+fn another_spelling_of_a_value_is_a_later_sight_of_it() {
+    let user_id = IdentifierType {
+        order: LinkOrder::NewestFirst,
+        normalize: vec![Normalizer::Lowercase],
+        ..limited("user_id", 1)
+    };
+    let seen = |rid, at, value| observation(rid, at, &[("user_id", value)]);
+    let mut identity = engine(
+        rules(vec![user_id]),
+        &[seen("web:a", 0, "v1"), seen("web:b", 0, "v3"), seen("web:b", 0, "v1")],
+    );
+    assert_eq!(identity.profile_of("web:a"), identity.profile_of("web:b"));
+    // The newest value holds the record now, so the older one cannot.
+    identity.observe(seen("web:b", 1, "V3"), Offset(2));
+    assert_ne!(identity.profile_of("web:a"), identity.profile_of("web:b"));
 }
 
 #[test]
