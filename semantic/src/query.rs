@@ -4,6 +4,7 @@ mod calendar;
 mod compile;
 mod filter;
 mod graph;
+mod groups;
 mod leaves;
 mod listing;
 mod names;

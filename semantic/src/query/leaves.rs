@@ -56,6 +56,8 @@ pub(super) enum BranchKind {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Conversion {
     pub(super) metric: String,
+    /// The branch of the opportunities.
+    pub(super) base: usize,
     pub(super) model: usize,
     pub(super) seat: Seat,
     pub(super) filters: Vec<Condition>,
@@ -396,8 +398,10 @@ impl<'a> Planner<'a> {
             every_point: false,
             needs_time: None,
         };
+        let base_branch = self.branch(opportunities.clone());
         let kind = Conversion {
             metric: metric.name.clone(),
+            base: base_branch,
             model: other_model,
             seat: Seat::of(self.catalog, other_model, &other_simple.agg_time_dimension),
             filters,

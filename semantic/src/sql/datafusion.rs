@@ -7,7 +7,7 @@ use super::{
     build::{
         Parts, binary, call, cast, derived, named, number, operand, ordered_values, query, select, text,
     },
-    dialect::{Words, interval, timestamp_literal},
+    dialect::{NO_APPROXIMATE_DISCRETE, Words, interval, timestamp_literal},
 };
 use crate::{DatePart, Grain, Percentile, query::POINT};
 
@@ -55,9 +55,7 @@ impl Words for DataFusion {
                 let place = cast(place, DataType::BigInt(None));
                 Ok(call("array_element", vec![ordered_values("array_agg", value), place]))
             }
-            (true, true) => Err("an approximate discrete percentile; set use_discrete_percentile or \
-                                 use_approximate_percentile to false"
-                .to_owned()),
+            (true, true) => Err(NO_APPROXIMATE_DISCRETE.to_owned()),
         }
     }
 
@@ -76,9 +74,5 @@ impl Words for DataFusion {
             call("generate_series", vec![self.timestamp(from), self.timestamp(to), interval(1, grain)]);
         let projection: Vec<SelectItem> = vec![named(call("unnest", vec![series]), POINT)];
         Ok(derived(query(select(Parts { projection, ..Parts::default() }), &[], None), alias))
-    }
-
-    fn nulls_are_typed_by_unions(&self) -> bool {
-        true
     }
 }

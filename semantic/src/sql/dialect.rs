@@ -19,6 +19,10 @@ pub enum Dialect {
     Snowflake,
 }
 
+/// What engines without that percentile say.
+pub(super) const NO_APPROXIMATE_DISCRETE: &str = "an approximate discrete percentile; set \
+     use_discrete_percentile or use_approximate_percentile to false";
+
 /// How one engine writes what engines write differently. A refusal says which setting to change.
 pub(super) trait Words {
     fn date_trunc(&self, grain: Grain, time: Expr) -> Result<Expr, String>;
@@ -36,7 +40,9 @@ pub(super) trait Words {
         alias: &str,
     ) -> Result<TableFactor, String>;
     /// Whether a NULL in a union takes the type of its neighbours.
-    fn nulls_are_typed_by_unions(&self) -> bool;
+    fn nulls_are_typed_by_unions(&self) -> bool {
+        true
+    }
     /// A name as the engine keeps it.
     fn name(&self, name: &str) -> String {
         name.to_owned()

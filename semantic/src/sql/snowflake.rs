@@ -5,7 +5,7 @@ use sqlparser::ast::{BinaryOperator, DataType, Expr, TableFactor, TimezoneInfo};
 
 use super::{
     build::{self, call, cast, number, operand, text, within_group},
-    dialect::{Words, timestamp_literal, zoneless},
+    dialect::{NO_APPROXIMATE_DISCRETE, Words, timestamp_literal, zoneless},
 };
 use crate::{DatePart, Grain, Percentile, query::POINT};
 
@@ -44,9 +44,7 @@ impl Words for Snowflake {
             (false, false) => Ok(within_group("percentile_cont", fraction, cast(value, self.double()))),
             (true, false) => Ok(within_group("percentile_disc", fraction, operand(value))),
             (false, true) => Ok(call("approx_percentile", vec![value, fraction])),
-            (true, true) => Err("an approximate discrete percentile; set use_discrete_percentile or \
-                                 use_approximate_percentile to false"
-                .to_owned()),
+            (true, true) => Err(NO_APPROXIMATE_DISCRETE.to_owned()),
         }
     }
 
@@ -75,9 +73,5 @@ impl Words for Snowflake {
             ..build::Parts::default()
         };
         Ok(build::derived(build::query(build::select(parts), &[], None), alias))
-    }
-
-    fn nulls_are_typed_by_unions(&self) -> bool {
-        true
     }
 }
