@@ -17,6 +17,7 @@ mod http;
 mod keys;
 mod listener;
 mod serve;
+mod threads;
 mod tls;
 mod units;
 

@@ -15,7 +15,9 @@ use crate::{
     config::{self, Config},
     definitions,
     http::{self, Parts},
-    keys, listener, tls,
+    keys, listener,
+    threads::Threads,
+    tls,
 };
 
 /// Memory for blocks of derived state read from disk.
@@ -56,8 +58,8 @@ pub(crate) struct Server {
     store: Store,
     pipeline: pipeline::Pipeline,
     webhooks: Arc<delivery::Webhooks>,
-    queries: tokio::runtime::Runtime,
-    storing: tokio::runtime::Runtime,
+    queries: Threads,
+    storing: Threads,
     stop: watch::Sender<bool>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
 }
@@ -166,8 +168,7 @@ impl Server {
         }
         self.warehouse.flush().await?;
         drop(self.webhooks);
-        self.queries.shutdown_background();
-        self.storing.shutdown_background();
+        drop((self.queries, self.storing));
         self.store.persist()?;
         Ok(())
     }
@@ -353,20 +354,21 @@ const BACKGROUND_NICENESS: i32 = 10;
 
 /// Writing Parquet computes for long stretches and nobody waits for it: threads of its own, behind those
 /// that answer requests and make changes. That a system refuses a lower priority is no fault.
-fn storing_runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+fn storing_runtime() -> anyhow::Result<Threads> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     builder.worker_threads(1).thread_name("warehouse").enable_all();
     builder.on_thread_start(|| _ = rustix::process::setpriority_process(None, BACKGROUND_NICENESS));
-    builder.build().context("the warehouse runtime could not be started")
+    builder.build().map(Threads::new).context("the warehouse runtime could not be started")
 }
 
 /// Queries run on threads of their own: a heavy one must not delay acknowledgements.
-fn query_runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+fn query_runtime() -> anyhow::Result<Threads> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
-    builder.thread_name("query").enable_all().build().context("the query runtime could not be started")
+    let runtime = builder.thread_name("query").enable_all().build();
+    runtime.map(Threads::new).context("the query runtime could not be started")
 }
 
-fn engine_options(config: &Config, queries: &tokio::runtime::Runtime) -> engine::Options {
+fn engine_options(config: &Config, queries: &Threads) -> engine::Options {
     engine::Options {
         memory_bytes: bytes(config.limits.query_memory),
         deadline: config.limits.query_timeout.0,

@@ -11,6 +11,7 @@ mod collect;
 mod command_line;
 mod dbt;
 mod disk_full;
+mod failing_start;
 mod flight_sql;
 mod graphql;
 mod restart;

@@ -221,7 +221,7 @@ impl Server {
 }
 
 /// Writes definitions and configuration: free ports, two sources, webhooks to this machine allowed.
-fn configure(dir: &Path, definitions: &str, config: &str) {
+pub(crate) fn configure(dir: &Path, definitions: &str, config: &str) {
     const BASE: &str = r#"
 [http]
 listen = "127.0.0.1:0"
