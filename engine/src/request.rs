@@ -51,6 +51,12 @@ impl QueryOptions {
     pub const SETTINGS: [&str; 3] =
         ["etalon.bare_measures", "etalon.min_max_as_measure", "etalon.read_cache"];
 
+    /// Every setting of [`QueryOptions::SETTINGS`] with its value, as [`QueryOptions::set`] takes it.
+    pub fn settings(&self) -> [(&'static str, &'static str); 3] {
+        let values = [self.bare_measures, self.min_max_as_measure, self.read_cache];
+        std::array::from_fn(|n| (Self::SETTINGS[n], if values[n] { "on" } else { "off" }))
+    }
+
     /// Changes a setting by name, as `SET` and session options do.
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), Error> {
         let name = name.to_lowercase();

@@ -1,6 +1,6 @@
 //! Actions: prepared statements, transactions in name, cancelling, session options.
 
-use std::{collections::HashMap, pin::Pin};
+use std::pin::Pin;
 
 use arrow_flight::{
     Action, ActionType, CancelFlightInfoRequest, CancelFlightInfoResult, CancelStatus, FlightEndpoint,
@@ -21,8 +21,9 @@ use crate::{
     service::Service,
     session_messages::{
         CloseSessionResult, CloseStatus, GetSessionOptionsResult, OptionValue, SessionOptionValue, SetError,
-        SetErrorKind, SetSessionOptionsRequest, SetSessionOptionsResult,
+        SetSessionOptionsRequest, SetSessionOptionsResult,
     },
+    sessions::Session,
     statements::encode_schema,
     status::malformed,
     ticket::{self, Ticket},
@@ -46,7 +47,7 @@ const BEGIN_SAVEPOINT: &str = "BeginSavepoint";
 const END_SAVEPOINT: &str = "EndSavepoint";
 const SET_SESSION_OPTIONS: &str = "SetSessionOptions";
 const GET_SESSION_OPTIONS: &str = "GetSessionOptions";
-const CLOSE_SESSION: &str = "CloseSession";
+pub(crate) const CLOSE_SESSION: &str = "CloseSession";
 
 const ACTIONS: [(&str, &str); 12] = [
     (CREATE_PREPARED_STATEMENT, "plans a statement and gives a handle"),
@@ -58,9 +59,9 @@ const ACTIONS: [(&str, &str); 12] = [
     (CANCEL_FLIGHT_INFO, "stops a running query"),
     (CANCEL_QUERY, "stops a running query (older form)"),
     (RENEW_FLIGHT_ENDPOINT, "gives a ticket a later end"),
-    (SET_SESSION_OPTIONS, "accepts the options every session has"),
-    (GET_SESSION_OPTIONS, "the options every session has"),
-    (CLOSE_SESSION, "accepted; there is nothing to close"),
+    (SET_SESSION_OPTIONS, "sets options of the session"),
+    (GET_SESSION_OPTIONS, "the options of the session"),
+    (CLOSE_SESSION, "forgets the options of the session"),
 ];
 
 pub(crate) fn list() -> Vec<ActionType> {
@@ -69,10 +70,15 @@ pub(crate) fn list() -> Vec<ActionType> {
 }
 
 /// Does an action.
-pub(crate) async fn act(service: &Service, who: &Principal, action: Action) -> Result<Results, Status> {
+pub(crate) async fn act(
+    service: &Service,
+    who: &Principal,
+    session: &Session,
+    action: Action,
+) -> Result<Results, Status> {
     let body = &action.body[..];
     let result = match action.r#type.as_str() {
-        CREATE_PREPARED_STATEMENT => Some(prepare(service, who, unpack(body)?).await?),
+        CREATE_PREPARED_STATEMENT => Some(prepare(service, who, session, unpack(body)?).await?),
         CLOSE_PREPARED_STATEMENT => {
             let request: ActionClosePreparedStatementRequest = unpack(body)?;
             service.prepared.close(&request.prepared_statement_handle, who);
@@ -84,9 +90,12 @@ pub(crate) async fn act(service: &Service, who: &Principal, action: Action) -> R
         CANCEL_FLIGHT_INFO => Some(bare(&cancel(service, who, body)?)),
         CANCEL_QUERY => Some(packed(&cancel_query(service, who, unpack(body)?)?)),
         RENEW_FLIGHT_ENDPOINT => Some(bare(&renew(service, who, body)?)),
-        SET_SESSION_OPTIONS => Some(bare(&set_options(body)?)),
-        GET_SESSION_OPTIONS => Some(bare(&get_options())),
-        CLOSE_SESSION => Some(bare(&CloseSessionResult { status: CloseStatus::Closed as i32 })),
+        SET_SESSION_OPTIONS => Some(bare(&set_options(service, session, body)?)),
+        GET_SESSION_OPTIONS => Some(bare(&get_options(service, session))),
+        CLOSE_SESSION => {
+            service.sessions.close(session);
+            Some(bare(&CloseSessionResult { status: CloseStatus::Closed as i32 }))
+        }
         other => return Err(Status::unimplemented(format!("the action '{other}' is not offered"))),
     };
     Ok(Box::pin(stream::iter(result.map(|body| Ok(ActionResult { body })))))
@@ -113,9 +122,11 @@ fn handle() -> Bytes {
 async fn prepare(
     service: &Service,
     who: &Principal,
+    session: &Session,
     request: ActionCreatePreparedStatementRequest,
 ) -> Result<Bytes, Status> {
-    let description = service.statements.describe(who, &request.query, Bytes::new()).await?;
+    let settings = service.sessions.settings(session);
+    let description = service.statements.describe(who, &request.query, Bytes::new(), settings).await?;
     let parameters = &description.prepared.parameters;
     let parameter_schema = match parameters.fields().is_empty() {
         true => Bytes::new(),
@@ -171,32 +182,17 @@ fn renew(service: &Service, who: &Principal, body: &[u8]) -> Result<FlightEndpoi
     Ok(service.endpoint(&service.statements.renew(ticket)))
 }
 
-/// Options are the same for every session; setting one to the value it has is accepted.
-fn set_options(body: &[u8]) -> Result<SetSessionOptionsResult, Status> {
+fn set_options(service: &Service, session: &Session, body: &[u8]) -> Result<SetSessionOptionsResult, Status> {
     let request = SetSessionOptionsRequest::decode(body).map_err(|_| malformed("action"))?;
-    let fixed = fixed_options();
-    let errors = request.session_options.into_iter().filter_map(|(name, wanted)| {
-        let kind = match fixed.get(name.as_str()) {
-            Some(fixed)
-                if wanted.value.is_none() || wanted.value == Some(OptionValue::Text((*fixed).into())) =>
-            {
-                return None;
-            }
-            Some(_) => SetErrorKind::InvalidValue,
-            None => SetErrorKind::InvalidName,
-        };
-        Some((name, SetError { value: kind as i32 }))
-    });
+    let wanted = request.session_options.into_iter().map(|(name, wanted)| (name, wanted.value));
+    let faults = service.sessions.set(session, wanted);
+    let errors = faults.into_iter().map(|(name, kind)| (name, SetError { value: kind as i32 }));
     Ok(SetSessionOptionsResult { errors: errors.collect() })
 }
 
-fn get_options() -> GetSessionOptionsResult {
-    let option = |(name, value): (&str, &str)| {
-        (name.to_owned(), SessionOptionValue { value: Some(OptionValue::Text(value.to_owned())) })
-    };
-    GetSessionOptionsResult { session_options: fixed_options().into_iter().map(option).collect() }
-}
-
-fn fixed_options() -> HashMap<&'static str, &'static str> {
-    HashMap::from([("catalog", engine::CATALOG), ("timezone", "UTC")])
+fn get_options(service: &Service, session: &Session) -> GetSessionOptionsResult {
+    let option = |(name, value)| (name, SessionOptionValue { value: Some(OptionValue::Text(value)) });
+    GetSessionOptionsResult {
+        session_options: service.sessions.all(session).into_iter().map(option).collect(),
+    }
 }

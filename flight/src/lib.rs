@@ -18,6 +18,7 @@ mod running;
 mod serve;
 mod service;
 mod session_messages;
+mod sessions;
 mod sql_info;
 mod statements;
 mod status;

@@ -15,6 +15,10 @@ pub struct Options {
     pub prepared_statements: u64,
     /// A prepared statement that is not used for this long is dropped.
     pub prepared_idle: Duration,
+    /// Sessions whose settings are kept; the least recently used goes first.
+    pub sessions: u64,
+    /// A session that is not used for this long is forgotten.
+    pub session_idle: Duration,
     /// Where time comes from.
     pub clock: Arc<dyn Clock>,
 }
@@ -29,6 +33,8 @@ impl Options {
             ticket_lifetime: Duration::from_secs(15 * 60),
             prepared_statements: 10_000,
             prepared_idle: Duration::from_secs(60 * 60),
+            sessions: 10_000,
+            session_idle: Duration::from_secs(60 * 60),
             clock,
         }
     }

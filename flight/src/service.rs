@@ -18,6 +18,7 @@ use crate::{
     metadata::Metadata,
     prepared::PreparedStatements,
     rows::{self, Messages},
+    sessions::{Session, Sessions},
     statements::{Description, Statements, encode_schema},
     status::{self, malformed},
     ticket::{self, Ticket},
@@ -37,6 +38,7 @@ pub fn service(engine: Engine, authenticate: Authenticate, options: Options) -> 
     let service = Service {
         statements: Statements::new(engine.clone(), &options),
         prepared: PreparedStatements::new(&options),
+        sessions: Sessions::new(&options),
         engine,
         authenticate,
     };
@@ -51,6 +53,7 @@ pub struct Service {
     authenticate: Authenticate,
     pub(crate) statements: Statements,
     pub(crate) prepared: PreparedStatements,
+    pub(crate) sessions: Sessions,
 }
 
 impl fmt::Debug for Service {
@@ -95,9 +98,33 @@ impl Asked {
     }
 }
 
+/// Who asks, and in which session.
+struct Caller {
+    who: Principal,
+    session: Session,
+}
+
+impl Caller {
+    /// The answer, with a cookie for a client that has none.
+    fn answer<T>(&self, message: T) -> Response<T> {
+        let mut response = Response::new(message);
+        if let Some(cookie) = self.session.offer() {
+            response.metadata_mut().insert("set-cookie", cookie);
+        }
+        response
+    }
+}
+
 impl Service {
     fn principal<T>(&self, request: &Request<T>) -> Result<Principal, Status> {
         auth::principal(&self.authenticate, request.metadata())
+    }
+
+    /// Who asks, and in which session.
+    fn caller<T>(&self, request: &Request<T>) -> Result<Caller, Status> {
+        let who = self.principal(request)?;
+        let session = Session::of(&who, request.metadata());
+        Ok(Caller { who, session })
     }
 
     /// The one endpoint of a query, without a location: the client keeps its connection.
@@ -112,18 +139,20 @@ impl Service {
             })
     }
 
-    async fn describe(&self, who: &Principal, asked: Asked) -> Result<Description, Status> {
+    async fn describe(&self, caller: &Caller, asked: Asked) -> Result<Description, Status> {
+        let Caller { who, session } = caller;
+        let settings = self.sessions.settings(session);
         match asked {
-            Asked::Statement(sql) => self.statements.describe(who, &sql, Bytes::new()).await,
+            Asked::Statement(sql) => self.statements.describe(who, &sql, Bytes::new(), settings).await,
             Asked::Prepared(handle) => {
                 let statement = self.prepared.get(&handle, who)?;
-                self.statements.describe(who, &statement.sql, statement.parameters).await
+                self.statements.describe(who, &statement.sql, statement.parameters, settings).await
             }
             Asked::Ticket(_) | Asked::Metadata(_) => Err(malformed("command")),
         }
     }
 
-    async fn info(&self, who: &Principal, descriptor: FlightDescriptor) -> Result<FlightInfo, Status> {
+    async fn info(&self, caller: &Caller, descriptor: FlightDescriptor) -> Result<FlightInfo, Status> {
         let info = match Asked::read(&descriptor.cmd)? {
             Asked::Metadata(metadata) => {
                 // The command is its own ticket: it says nothing that needs a signature.
@@ -131,7 +160,7 @@ impl Service {
                 FlightInfo::new().try_with_schema(&metadata.schema()).map(|info| info.with_endpoint(endpoint))
             }
             asked => {
-                let description = self.describe(who, asked).await?;
+                let description = self.describe(caller, asked).await?;
                 let endpoint = self.endpoint(&description.ticket);
                 FlightInfo::new()
                     .try_with_schema(&description.prepared.schema)
@@ -141,12 +170,13 @@ impl Service {
         Ok(info.map_err(status::internal)?.with_descriptor(descriptor))
     }
 
-    async fn rows(&self, who: &Principal, asked: Asked) -> Result<Messages, Status> {
+    async fn rows(&self, caller: &Caller, asked: Asked) -> Result<Messages, Status> {
+        let who = &caller.who;
         match asked {
             Asked::Ticket(sealed) => self.statements.run(who, self.statements.open(&sealed, who)?).await,
             Asked::Metadata(metadata) => Ok(rows::one(metadata.rows(&self.engine, who).await?)),
             asked @ Asked::Prepared(_) => {
-                let description = self.describe(who, asked).await?;
+                let description = self.describe(caller, asked).await?;
                 self.statements.run(who, description.ticket).await
             }
             Asked::Statement(_) => Err(ticket::unknown()),
@@ -208,33 +238,33 @@ impl FlightService for Service {
         &self,
         request: Request<FlightDescriptor>,
     ) -> Result<Response<FlightInfo>, Status> {
-        let who = self.principal(&request)?;
-        Ok(Response::new(self.info(&who, request.into_inner()).await?))
+        let caller = self.caller(&request)?;
+        Ok(caller.answer(self.info(&caller, request.into_inner()).await?))
     }
 
     async fn poll_flight_info(
         &self,
         request: Request<FlightDescriptor>,
     ) -> Result<Response<PollInfo>, Status> {
-        let who = self.principal(&request)?;
-        let info = self.info(&who, request.into_inner()).await?;
+        let caller = self.caller(&request)?;
+        let info = self.info(&caller, request.into_inner()).await?;
         let poll = PollInfo::new().with_info(info).try_with_progress(1.0).map_err(status::internal)?;
-        Ok(Response::new(poll))
+        Ok(caller.answer(poll))
     }
 
     async fn get_schema(&self, request: Request<FlightDescriptor>) -> Result<Response<SchemaResult>, Status> {
-        let who = self.principal(&request)?;
+        let caller = self.caller(&request)?;
         let schema = match Asked::read(&request.get_ref().cmd)? {
             Asked::Metadata(metadata) => metadata.schema(),
-            asked => self.describe(&who, asked).await?.prepared.schema,
+            asked => self.describe(&caller, asked).await?.prepared.schema,
         };
-        Ok(Response::new(SchemaResult { schema: encode_schema(&schema)? }))
+        Ok(caller.answer(SchemaResult { schema: encode_schema(&schema)? }))
     }
 
     async fn do_get(&self, request: Request<FlightTicket>) -> Result<Response<Messages>, Status> {
-        let who = self.principal(&request)?;
+        let caller = self.caller(&request)?;
         let asked = Asked::read(&request.get_ref().ticket)?;
-        Ok(Response::new(self.rows(&who, asked).await?))
+        Ok(caller.answer(self.rows(&caller, asked).await?))
     }
 
     async fn do_put(
@@ -250,8 +280,15 @@ impl FlightService for Service {
     }
 
     async fn do_action(&self, request: Request<Action>) -> Result<Response<actions::Results>, Status> {
-        let who = self.principal(&request)?;
-        Ok(Response::new(actions::act(self, &who, request.into_inner()).await?))
+        let Caller { who, session } = &self.caller(&request)?;
+        let action = request.into_inner();
+        let closes = action.r#type == actions::CLOSE_SESSION;
+        let mut response = Response::new(actions::act(self, who, session, action).await?);
+        let cookie = if closes { session.forget() } else { session.offer() };
+        if let Some(cookie) = cookie {
+            response.metadata_mut().insert("set-cookie", cookie);
+        }
+        Ok(response)
     }
 
     async fn list_actions(

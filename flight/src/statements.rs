@@ -1,11 +1,11 @@
 //! Queries: described by a signed ticket, run when the ticket is fetched.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use arrow::{datatypes::Schema, ipc::writer::IpcWriteOptions};
 use arrow_flight::{IpcMessage, SchemaAsIpc};
 use bytes::Bytes;
-use engine::{Answer, Engine, Prepared, Provenance, Request};
+use engine::{Answer, Engine, Prepared, Provenance, QueryOptions, Request};
 use futures::{StreamExt, TryStreamExt, stream};
 use model::Principal;
 use tonic::Status;
@@ -45,20 +45,25 @@ impl Statements {
         who: &Principal,
         sql: &str,
         parameters: Bytes,
+        settings: Settings,
     ) -> Result<Description, Status> {
         let values = prepared::decode(&parameters)?.into_iter().next().unwrap_or_default();
         let request = Request::Sql { text: sql.to_owned(), parameters: values };
-        let prepared = self.engine.prepare(who, &request).await.map_err(|error| status::of(&error))?;
+        let options = options(&settings)?;
+        let prepared =
+            self.engine.prepare_with(who, &request, &options).await.map_err(|error| status::of(&error))?;
         let ticket = Ticket {
-            sql: sql.to_owned(),
+            sql: sql.trim().to_owned(),
             parameters,
             principal: ticket::fingerprint(who),
+            policy: ticket::policy(who),
+            settings,
             catalog_version: prepared.catalog_version,
             schema: ticket::digest(&encode_schema(&prepared.schema)?),
             nonce: Ticket::fresh_nonce(),
-            expires: self.signer.expiry(self.clock.as_ref()).as_micros(),
+            ..Ticket::default()
         };
-        Ok(Description { prepared, ticket })
+        Ok(Description { prepared, ticket: self.renew(ticket) })
     }
 
     pub(crate) fn seal(&self, ticket: &Ticket) -> Bytes {
@@ -71,7 +76,7 @@ impl Statements {
 
     /// The same ticket with a later end.
     pub(crate) fn renew(&self, ticket: Ticket) -> Ticket {
-        Ticket { expires: self.signer.expiry(self.clock.as_ref()).as_micros(), ..ticket }
+        self.signer.dated(ticket, self.clock.as_ref())
     }
 
     /// Stops what a ticket runs; false if nothing runs.
@@ -79,36 +84,58 @@ impl Statements {
         self.running.cancel(ticket.nonce)
     }
 
-    /// Runs a ticket. If it would now give other columns than were announced, it counts as expired.
+    /// Runs a ticket.
     pub(crate) async fn run(&self, who: &Principal, ticket: Ticket) -> Result<Messages, Status> {
         let mut rows = prepared::decode(&ticket.parameters)?.into_iter();
-        let first = self.answer(who, &ticket, rows.next().unwrap_or_default()).await?;
+        let nonce = ticket.nonce;
+        let run = Arc::new(Run { engine: self.engine.clone(), who: who.clone(), ticket });
+        let first = run.answer(rows.next().unwrap_or_default()).await?;
         let schema = Arc::clone(&first.schema);
         let metadata = summary(&first.provenance);
-        let (engine, who, sql) = (self.engine.clone(), who.clone(), ticket.sql.clone());
         let more = stream::iter(rows)
             .then(move |parameters| {
-                let request = Request::Sql { text: sql.clone(), parameters };
-                let (engine, who) = (engine.clone(), who.clone());
-                async move { engine.query(&who, request).await.map(batches).map_err(|e| status::of(&e)) }
+                let run = Arc::clone(&run);
+                async move { run.answer(parameters).await.map(batches) }
             })
             .try_flatten();
         let messages = rows::encode(schema, batches(first).chain(more), metadata);
-        Ok(self.running.track(ticket.nonce, messages))
+        Ok(self.running.track(nonce, messages))
     }
+}
 
-    async fn answer(
-        &self,
-        who: &Principal,
-        ticket: &Ticket,
-        parameters: Vec<engine::ScalarValue>,
-    ) -> Result<Answer, Status> {
-        let request = Request::Sql { text: ticket.sql.clone(), parameters };
-        let answer = self.engine.query(who, request).await.map_err(|error| status::of(&error))?;
-        match ticket::digest(&encode_schema(&answer.schema)?) == ticket.schema {
-            true => Ok(answer),
-            false => Err(ticket::expired()),
+/// Settings of a session by name.
+pub(crate) type Settings = BTreeMap<String, String>;
+
+/// Settings as the engine takes them.
+pub(crate) fn options(settings: &Settings) -> Result<QueryOptions, Status> {
+    let mut options = QueryOptions::default();
+    for (name, value) in settings {
+        options.set(name, value).map_err(|error| status::of(&error))?;
+    }
+    Ok(options)
+}
+
+/// A ticket being run.
+struct Run {
+    engine: Engine,
+    who: Principal,
+    ticket: Ticket,
+}
+
+impl Run {
+    /// The answer for one row of parameters. If the definitions are others than those it was described
+    /// with, or the columns are, the ticket counts as expired.
+    async fn answer(&self, parameters: Vec<engine::ScalarValue>) -> Result<Answer, Status> {
+        let Ticket { sql, settings, catalog_version, schema, .. } = &self.ticket;
+        if self.engine.catalog().version != *catalog_version {
+            return Err(ticket::expired());
         }
+        let (request, options) = (Request::Sql { text: sql.clone(), parameters }, options(settings)?);
+        let answer = self.engine.query_with(&self.who, request, &options).await;
+        let answer = answer.map_err(|error| status::of(&error))?;
+        let same = answer.provenance.catalog_version == *catalog_version
+            && ticket::digest(&encode_schema(&answer.schema)?) == *schema;
+        if same { Ok(answer) } else { Err(ticket::expired()) }
     }
 }
 

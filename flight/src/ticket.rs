@@ -1,15 +1,21 @@
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use bytes::Bytes;
 use hmac::{Hmac, Mac};
 use model::{Clock, Principal, Secret, Timestamp};
+use moka::sync::Cache;
 use prost::Message;
 use rand::{RngCore, SeedableRng, rngs::StdRng};
 use sha2::{Digest, Sha256};
 use tonic::Status;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+const KEY_ID_LENGTH: usize = 4;
 const MAC_LENGTH: usize = 32;
+/// A larger payload stays here, and the ticket names it by its nonce (FLT-2).
+const MOST_BYTES: usize = 64 * 1024;
+/// Memory for payloads that stay here.
+const STORE_BYTES: u64 = 64 << 20;
 
 /// All that is needed to run a described query, so that no server keeps it (FLT-2).
 #[derive(Clone, PartialEq, Message)]
@@ -23,6 +29,9 @@ pub(crate) struct Ticket {
     /// Fingerprint of who asked.
     #[prost(bytes = "vec", tag = "3")]
     pub(crate) principal: Vec<u8>,
+    /// Fingerprint of what they may see.
+    #[prost(bytes = "vec", tag = "8")]
+    pub(crate) policy: Vec<u8>,
     /// The definitions it was planned with.
     #[prost(fixed64, tag = "4")]
     pub(crate) catalog_version: u64,
@@ -35,6 +44,15 @@ pub(crate) struct Ticket {
     /// Last instant of use, microseconds since the epoch.
     #[prost(int64, tag = "7")]
     pub(crate) expires: i64,
+    /// When it was signed, microseconds since the epoch.
+    #[prost(int64, tag = "9")]
+    pub(crate) issued: i64,
+    /// The settings of the session it was described in.
+    #[prost(btree_map = "string, string", tag = "10")]
+    pub(crate) settings: BTreeMap<String, String>,
+    /// Statement and parameters stay with the server that signed it.
+    #[prost(bool, tag = "11")]
+    pub(crate) stays: bool,
 }
 
 impl Ticket {
@@ -47,12 +65,19 @@ impl Ticket {
     }
 }
 
-/// Fingerprint of a principal: name and roles.
+/// Fingerprint of a principal.
 pub(crate) fn fingerprint(principal: &Principal) -> Vec<u8> {
+    digest(principal.name.as_bytes())
+}
+
+/// Fingerprint of what a principal may see: its roles, in any order.
+pub(crate) fn policy(principal: &Principal) -> Vec<u8> {
+    let mut roles: Vec<&str> = principal.roles.iter().map(|role| &**role).collect();
+    roles.sort_unstable();
     let mut hash = Sha256::new();
-    for part in std::iter::once(&principal.name).chain(&principal.roles) {
-        hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part.as_bytes());
+    for role in roles {
+        hash.update((role.len() as u64).to_be_bytes());
+        hash.update(role.as_bytes());
     }
     hash.finalize().to_vec()
 }
@@ -67,24 +92,37 @@ pub(crate) fn digest(bytes: &[u8]) -> Vec<u8> {
 pub(crate) struct Signer {
     keys: Vec<Secret<[u8; 32]>>,
     lifetime: Duration,
+    /// Statement and parameters of large tickets, by nonce.
+    store: Cache<u64, (String, Bytes)>,
 }
 
 impl Signer {
     pub(crate) fn new(keys: Vec<Secret<[u8; 32]>>, lifetime: Duration) -> Self {
-        Self { keys, lifetime }
+        let weigh = |_: &u64, (sql, parameters): &(String, Bytes)| {
+            u32::try_from(sql.len() + parameters.len()).unwrap_or(u32::MAX)
+        };
+        let store = Cache::builder().max_capacity(STORE_BYTES).weigher(weigh).time_to_live(lifetime).build();
+        Self { keys, lifetime, store }
     }
 
-    /// When a ticket that is made now ends.
-    pub(crate) fn expiry(&self, clock: &dyn Clock) -> Timestamp {
-        clock.now().plus(self.lifetime)
+    /// The same ticket, from now on until its lifetime is over.
+    pub(crate) fn dated(&self, ticket: Ticket, clock: &dyn Clock) -> Ticket {
+        let now = clock.now();
+        Ticket { issued: now.as_micros(), expires: now.plus(self.lifetime).as_micros(), ..ticket }
     }
 
-    /// `version, mac, payload`.
+    /// `version, key id, mac, payload`.
     pub(crate) fn seal(&self, ticket: &Ticket) -> Bytes {
-        let payload = ticket.encode_to_vec();
-        let mut sealed = Vec::with_capacity(1 + MAC_LENGTH + payload.len());
+        let mut payload = ticket.encode_to_vec();
+        if payload.len() > MOST_BYTES {
+            let (sql, parameters) = (String::new(), Bytes::new());
+            payload = Ticket { sql, parameters, stays: true, ..ticket.clone() }.encode_to_vec();
+            self.store.insert(ticket.nonce, (ticket.sql.clone(), ticket.parameters.clone()));
+        }
+        let mut sealed = Vec::with_capacity(1 + KEY_ID_LENGTH + MAC_LENGTH + payload.len());
         sealed.push(VERSION);
         if let Some(key) = self.keys.first() {
+            sealed.extend_from_slice(&id(key));
             sealed.extend_from_slice(&mac(key, &payload).finalize().into_bytes());
         }
         sealed.extend_from_slice(&payload);
@@ -94,23 +132,33 @@ impl Signer {
     /// The ticket, if we signed it for this principal and its time is not over. All refusals but the
     /// last have the same words (FLT-3).
     pub(crate) fn open(&self, sealed: &[u8], who: &Principal, clock: &dyn Clock) -> Result<Ticket, Status> {
-        let ticket = self.verified(sealed).filter(|ticket| ticket.principal == fingerprint(who));
-        let ticket = ticket.ok_or_else(unknown)?;
-        match ticket.expires() >= clock.now() {
-            true => Ok(ticket),
-            false => Err(expired()),
+        let ours = |ticket: &Ticket| ticket.principal == fingerprint(who) && ticket.policy == policy(who);
+        let ticket = self.verified(sealed).filter(ours).ok_or_else(unknown)?;
+        if ticket.expires() < clock.now() {
+            return Err(expired());
         }
+        if !ticket.stays {
+            return Ok(ticket);
+        }
+        // Another server signed it, or this one has let go of it to make room.
+        let (sql, parameters) = self.store.get(&ticket.nonce).ok_or_else(expired)?;
+        Ok(Ticket { sql, parameters, stays: false, ..ticket })
     }
 
     fn verified(&self, sealed: &[u8]) -> Option<Ticket> {
         let (version, rest) = sealed.split_first()?;
+        let (key_id, rest) = rest.split_at_checked(KEY_ID_LENGTH)?;
         let (signature, payload) = rest.split_at_checked(MAC_LENGTH)?;
-        let signed = |key: &Secret<[u8; 32]>| mac(key, payload).verify_slice(signature).is_ok();
-        if *version != VERSION || !self.keys.iter().any(signed) {
-            return None;
-        }
+        let key = self.keys.iter().find(|key| id(key) == key_id).filter(|_| *version == VERSION)?;
+        mac(key, payload).verify_slice(signature).ok()?;
         Ticket::decode(payload).ok()
     }
+}
+
+/// Names a key and tells nothing about it.
+fn id(key: &Secret<[u8; 32]>) -> [u8; KEY_ID_LENGTH] {
+    let hash = Sha256::new().chain_update(b"ticket key").chain_update(key.expose()).finalize();
+    std::array::from_fn(|n| hash[n])
 }
 
 fn mac(key: &Secret<[u8; 32]>, payload: &[u8]) -> Hmac<Sha256> {
@@ -139,12 +187,9 @@ mod tests {
     use super::*;
 
     fn ticket(clock: &dyn Clock, signer: &Signer) -> Ticket {
-        Ticket {
-            sql: "SELECT 1".to_owned(),
-            principal: fingerprint(&Principal::local_admin()),
-            expires: signer.expiry(clock).as_micros(),
-            ..Ticket::default()
-        }
+        let (sql, me) = ("SELECT 1".to_owned(), Principal::local_admin());
+        let ticket = Ticket { sql, principal: fingerprint(&me), policy: policy(&me), ..Ticket::default() };
+        signer.dated(ticket, clock)
     }
 
     fn signer(keys: &[u8]) -> Signer {
@@ -160,6 +205,8 @@ mod tests {
         assert_eq!(signer.open(&sealed, &me, clock.as_ref()).unwrap().sql, "SELECT 1");
         let other = Principal { name: "other".into(), roles: me.roles.clone() };
         assert_eq!(signer.open(&sealed, &other, clock.as_ref()).unwrap_err().message(), "unknown ticket");
+        let demoted = Principal { name: me.name.clone(), roles: vec!["analyst".into()] };
+        assert_eq!(signer.open(&sealed, &demoted, clock.as_ref()).unwrap_err().message(), "unknown ticket");
         clock.advance(Duration::from_secs(61));
         let error = signer.open(&sealed, &me, clock.as_ref()).unwrap_err();
         assert_eq!(error.code(), tonic::Code::FailedPrecondition);
@@ -187,5 +234,18 @@ mod tests {
         let me = Principal::local_admin();
         assert!(signer(&[2, 1]).open(&sealed, &me, &clock).is_ok());
         assert!(signer(&[2]).open(&sealed, &me, &clock).is_err());
+    }
+
+    #[test]
+    fn a_large_payload_stays_with_its_server() {
+        let clock = ManualClock::at(Timestamp::from_millis(0));
+        let here = signer(&[1]);
+        let me = Principal::local_admin();
+        let large = Ticket { sql: "x".repeat(MOST_BYTES), nonce: 7, ..ticket(&clock, &here) };
+        let sealed = here.seal(&large);
+        assert!(sealed.len() < 1_000, "{}", sealed.len());
+        assert_eq!(here.open(&sealed, &me, &clock).unwrap(), large);
+        let elsewhere = signer(&[1]).open(&sealed, &me, &clock).unwrap_err();
+        assert_eq!(elsewhere.code(), tonic::Code::FailedPrecondition);
     }
 }

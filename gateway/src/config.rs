@@ -4,6 +4,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use anyhow::{Context as _, bail};
+use model::Secret;
 use serde::Deserialize;
 use toml::{Table, Value};
 
@@ -41,6 +42,23 @@ pub(crate) struct Http {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Flight {
     pub(crate) listen: SocketAddr,
+    pub(crate) signing_keys: Vec<SigningKey>,
+}
+
+/// 32 bytes, written as 64 hexadecimal digits.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct SigningKey(pub(crate) Secret<[u8; 32]>);
+
+impl TryFrom<String> for SigningKey {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let mut key = [0; 32];
+        let read = hex::decode_to_slice(text, &mut key);
+        read.map_err(|_| "a signing key is 64 hexadecimal digits (openssl rand -hex 32)")?;
+        Ok(Self(Secret::new(key)))
+    }
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -290,8 +308,17 @@ mod tests {
     }
 
     #[test]
+    fn signing_keys_are_read_and_never_shown() {
+        let key = "0f".repeat(32);
+        let config = load(&format!("[flight]\nsigning_keys = [\"{key}\"]\n")).unwrap();
+        assert_eq!(config.flight.signing_keys[0].0.expose(), &[15; 32]);
+        assert!(!format!("{config:?}").contains("15, 15"));
+    }
+
+    #[test]
     fn values_are_checked() {
         for text in [
+            "[flight]\nsigning_keys = [\"0f\"]\n",
             "[limits]\nquery_timeout = \"soon\"\n",
             "[http]\nlisten = \"everywhere\"\n",
             "version = 2\n",

@@ -114,7 +114,7 @@ impl Server {
             clock: Arc::clone(&clock),
         };
         let (http_address, flight_address) = (http.local_addr()?, flight.local_addr()?);
-        let service = flight::service(engine, auth, flight::Options::new(clock));
+        let service = flight::service(engine, auth, flight_options(&config, clock)?);
         let router = http::with_grpc(http::router(parts), service.clone());
         let tasks = vec![
             spawn("warehouse", run_warehouse(warehouse.clone(), stopped.clone())),
@@ -366,6 +366,16 @@ fn query_runtime() -> anyhow::Result<Threads> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     let runtime = builder.thread_name("query").enable_all().build();
     runtime.map(Threads::new).context("the query runtime could not be started")
+}
+
+/// Tickets outlive a restart: their key is configured, or kept beside the data.
+fn flight_options(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<flight::Options> {
+    let configured: Vec<_> = config.flight.signing_keys.iter().map(|key| key.0.clone()).collect();
+    let signing_keys = match configured.is_empty() {
+        true => vec![Secret::new(keys::ticket_key(&config.data.dir)?)],
+        false => configured,
+    };
+    Ok(flight::Options { signing_keys, ..flight::Options::new(clock) })
 }
 
 fn engine_options(config: &Config, queries: &Threads) -> engine::Options {

@@ -8,7 +8,10 @@ use model::{Offset, Principal};
 use proptest::prelude::*;
 use tokio::runtime::{Builder, Handle};
 
-use crate::{lines, sales, shop::Shop};
+use crate::{
+    lines, sales,
+    shop::{DEFINITIONS, Shop, definitions},
+};
 
 const SUM: &str = "SELECT sum(revenue) FROM order_completed";
 
@@ -43,6 +46,19 @@ async fn an_answer_is_kept_until_one_of_its_tables_changes() {
     shop.order(2, "ann", "2.00", 1);
     check(&shop, SUM, &["3.00"], CacheUse::Miss).await;
     check(&shop, SUM, &["3.00"], CacheUse::Hit).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_ends_with_the_definitions_it_was_given_under() {
+    let shop = Shop::open().await;
+    shop.order(0, "ann", "1.00", 3);
+    let revenue = "SELECT MEASURE(revenue) FROM metrics.orders";
+    check(&shop, revenue, &["1.00"], CacheUse::Miss).await;
+    check(&shop, revenue, &["1.00"], CacheUse::Hit).await;
+    let in_points =
+        DEFINITIONS.replace("{name: revenue, agg: sum}", "{name: revenue, agg: sum, expr: points}");
+    shop.definitions.send_replace(definitions(&in_points));
+    check(&shop, revenue, &["3"], CacheUse::Miss).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,7 +9,7 @@ use semantic::{Catalog, SourceFile};
 use tokio::{runtime::Handle, sync::watch};
 use warehouse::{ColumnSpec, Embedded, EventRow, EventTablePlan, RowBatch, TableSpec, Upsert};
 
-const DEFINITIONS: &str = r#"
+pub const DEFINITIONS: &str = r#"
 version: 1
 tracking_plan:
   events:
@@ -44,7 +44,7 @@ pub struct Shop {
     pub engine: Engine,
     pub warehouse: Embedded,
     pub acknowledged: watch::Sender<Offset>,
-    _definitions: watch::Sender<Arc<Catalog>>,
+    pub definitions: watch::Sender<Arc<Catalog>>,
     _dir: tempfile::TempDir,
 }
 
@@ -82,7 +82,7 @@ impl Shop {
         let (definitions, catalog) = watch::channel(catalog);
         let (acknowledged, end) = watch::channel(Offset(0));
         let engine = Engine::new(warehouse.clone(), catalog, end, options, clock).unwrap();
-        Self { engine, warehouse, acknowledged, _definitions: definitions, _dir: dir }
+        Self { engine, warehouse, acknowledged, definitions, _dir: dir }
     }
 
     /// Acknowledges an order and makes it visible. `offset` is its place on the log.

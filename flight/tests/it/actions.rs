@@ -28,29 +28,6 @@ async fn transactions_are_accepted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sessions_have_fixed_options() {
-    let server = Server::start().await;
-    let mut client = server.ann().await;
-    let closed = act(&mut client, Action::new("CloseSession", "")).await.unwrap();
-    assert_eq!(closed, [8, 1]);
-    let options = act(&mut client, Action::new("GetSessionOptions", "")).await.unwrap();
-    let options = String::from_utf8_lossy(&options).into_owned();
-    assert!(options.contains("catalog") && options.contains("etalon"), "{options:?}");
-    // {"catalog": "etalon"} is accepted, {"x": "y"} is an invalid name.
-    let entry = |key: &str, value: &str| {
-        let value = [&[0x0a, value.len() as u8][..], value.as_bytes()].concat();
-        let entry =
-            [&[0x0a, key.len() as u8][..], key.as_bytes(), &[0x12, value.len() as u8], &value].concat();
-        [&[0x0a, entry.len() as u8][..], &entry].concat()
-    };
-    let accepted =
-        act(&mut client, Action::new("SetSessionOptions", entry("catalog", "etalon"))).await.unwrap();
-    assert!(accepted.is_empty());
-    let refused = act(&mut client, Action::new("SetSessionOptions", entry("x", "y"))).await.unwrap();
-    assert!(refused.ends_with(&[8, 1]), "{refused:?}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_running_query_is_cancelled_from_another_connection() {
     let server = Server::start().await;
     let mut client = server.ann().await;

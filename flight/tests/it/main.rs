@@ -9,4 +9,5 @@ mod access;
 mod actions;
 mod metadata;
 mod server;
+mod sessions;
 mod statements;

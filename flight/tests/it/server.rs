@@ -23,6 +23,11 @@ pub struct Server {
 impl Server {
     /// Keys are `ann-key` and `bob-key`; without a key nobody gets in.
     pub async fn start() -> Self {
+        Self::start_with(|options| options).await
+    }
+
+    /// Starts with other options.
+    pub async fn start_with(change: impl FnOnce(Options) -> Options) -> Self {
         let shop = Shop::open().await;
         let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_000)));
         let authenticate: Authenticate = Arc::new(|key| {
@@ -33,7 +38,7 @@ impl Server {
             };
             Some(Principal { name: name.into(), roles: vec!["admin".into()] })
         });
-        let service = flight::service(shop.engine.clone(), authenticate, Options::new(clock.clone()));
+        let service = flight::service(shop.engine.clone(), authenticate, change(Options::new(clock.clone())));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();

@@ -12,7 +12,10 @@ use prost::Message;
 use std::{sync::Arc, time::Duration};
 use tonic::Code;
 
-use crate::server::{Server, failure, fetch, lines, ticket};
+use crate::{
+    server::{Server, failure, fetch, lines, ticket},
+    shop::{DEFINITIONS, definitions},
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_statement_is_described_then_fetched_as_often_as_wanted() {
@@ -181,4 +184,17 @@ async fn messages_stay_below_two_mebibytes() {
         FlightRecordBatchStream::new_from_flight_data(futures::stream::iter(messages.into_iter().map(Ok)));
     let batches: Vec<RecordBatch> = decoded.try_collect().await.unwrap();
     assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), 40_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ticket_ends_with_the_definitions_it_was_made_under() {
+    let server = Server::start().await;
+    let mut client = server.ann().await;
+    let info = client.execute("SELECT 1".to_owned(), None).await.unwrap();
+    let before = server.shop.engine.catalog();
+    server.shop.definitions.send_replace(definitions(&DEFINITIONS.replace("Ordered once.", "Ordered.")));
+    let (code, text) = failure(client.do_get(ticket(&info)).await.unwrap_err());
+    assert_eq!(code, Code::FailedPrecondition, "{text}");
+    server.shop.definitions.send_replace(before);
+    assert_eq!(lines(&fetch(&mut client, info).await.unwrap()), ["1"]);
 }
